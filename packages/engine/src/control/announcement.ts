@@ -1,0 +1,40 @@
+/** What a worker says of itself on the status topic, key `worker/<deployment>/<slot>`, about once a second. Null value: it left. */
+export interface WorkerAnnouncement {
+  readonly format: 1;
+  readonly kind: "worker";
+  readonly deployment: string;
+  readonly slot: number;
+  /** `http://127.0.0.1:PORT`: /healthz, /metrics, /views. */
+  readonly url: string;
+  readonly pid: number;
+  /** Partitions of the lead input that it runs. */
+  readonly tasks: readonly number[];
+  readonly atMs: number;
+  /** Set when a task has stopped for good: the error's code and message, which name the thing. */
+  readonly failures: readonly { readonly partition: number; readonly code: string; readonly message: string }[];
+}
+
+/** What the leading controller says of itself, key `controller`. */
+export interface ControllerAnnouncement {
+  readonly format: 1;
+  readonly kind: "controller";
+  readonly url: string;
+  readonly pid: number;
+  readonly atMs: number;
+}
+
+/**
+ * Answer of a worker's `GET /views/:view/:key` (and of the gateway): `value` for value views, `entries` or `rows` for ranges. 404 with code
+ * NOT_FOUND when the key has no row; 421 with `partition` when another worker owns the key.
+ */
+export interface ViewAnswer {
+  readonly value?: unknown;
+  readonly entries?: readonly (readonly [unknown, unknown])[];
+  readonly rows?: readonly { readonly value: unknown; readonly start: number; readonly end: number }[];
+  readonly deployment: string;
+  readonly version: number;
+  /** The task (partition of the lead input) that owns the key, its commit number and position. */
+  readonly task: number;
+  readonly n: number;
+  readonly position: { readonly [topic: string]: number };
+}

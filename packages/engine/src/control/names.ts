@@ -1,0 +1,11 @@
+/** The control topic: one partition, never compacted, kept for ever. */
+export const controlTopic = "reprise.control";
+/** Compacted: who is there and where (workers' and controllers' announcements). Decides nothing. */
+export const statusTopic = "reprise.status";
+/** The controller's transactional id: the newest leader fences all older ones. */
+export const controllerTransactionalId = "reprise.controller";
+
+export const groupOf = (deployment: string): string => `reprise.${deployment}`;
+export const transactionalIdOf = (deployment: string, slot: number): string => `reprise.${deployment}.${slot}`;
+export const deltaTopicOf = (deployment: string): string => `reprise.${deployment}.delta`;
+export const deadLetterTopicOf = (processor: string): string => `${processor}-dead-letters`;
