@@ -1,1 +1,1 @@
-export {};
+export { type LocalCheckpointOptions, localCheckpointStore } from "./local-checkpoint-store.ts";

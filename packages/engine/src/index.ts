@@ -25,3 +25,18 @@ export {
   publisherOf,
 } from "./control/control-state.ts";
 export { controllerTransactionalId, controlTopic, deadLetterTopicOf, deltaTopicOf, groupOf, statusTopic, transactionalIdOf } from "./control/names.ts";
+export { murmur2, partitionForKey } from "./murmur2.ts";
+export { type Delta, DeltaAssembler, encodeDelta } from "./commit/delta.ts";
+export { ControlLogTail } from "./control/control-log-tail.ts";
+export { type CompiledProcessor, compileProcessor } from "./definition/compiled-processor.ts";
+export { assertSupported, unsupportedFeatures } from "./definition/unsupported.ts";
+export type { OutputRecord } from "./output/output-buffer.ts";
+export type { TopicOffsets } from "./ports/topic-offsets.ts";
+export { Session, type SessionEnd } from "./session/session.ts";
+export { defaultLimits, type SessionLimits, type SessionObserver, type SessionOptions } from "./session/session-options.ts";
+export { metaRowKey } from "./state/row-key.ts";
+export { readHeaders } from "./task/record-headers.ts";
+export { type PreparedCommit, Task, type TaskOptions } from "./task/task.ts";
+export { silentHooks, type TaskCounters, type TaskHooks } from "./task/task-hooks.ts";
+export type { TaskMeta } from "./task/task-meta.ts";
+export { committedEntries, keyBytesOf, readView, type ViewQuery, type ViewResult, viewOf } from "./view/task-views.ts";

@@ -1,2 +1,13 @@
+export { avro } from "./avro.ts";
+export { describeSchema, type SchemaDescription } from "./describe-schema.ts";
+export { type Duration, parseDuration } from "./duration.ts";
 export { type ErrorCode, type ErrorEntry, errorTable } from "./errors/error-table.ts";
 export { type ErrorDetails, RepriseError } from "./errors/reprise-error.ts";
+export { json } from "./json.ts";
+export { jsonOf, keySegment, parseKeySegment } from "./key-segment.ts";
+export { protobuf } from "./protobuf.ts";
+export { registry } from "./registry.ts";
+export { s, type SchemaBuilder } from "./s.ts";
+export type { Fields, RecordOf, Schema, schemaType, Simplify, TypeOf } from "./schema.ts";
+export { type SchemaFormat, type SchemaKind, type SchemaRuntime, schemaRuntime } from "./schema-runtime.ts";
+export type { StandardSchema } from "./standard-schema.ts";

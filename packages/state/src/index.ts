@@ -1,1 +1,2 @@
-export {};
+export { memoryEngine } from "./memory-engine.ts";
+export { type RocksDbOptions, rocksDbEngine } from "./rocksdb-engine.ts";

@@ -1,1 +1,1 @@
-export {};
+export { testProcessor } from "./test-processor.ts";

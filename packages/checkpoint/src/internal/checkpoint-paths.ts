@@ -1,0 +1,62 @@
+import { join } from "node:path";
+import type { TaskId } from "@reprise/engine";
+import { RepriseError } from "@reprise/schema";
+
+/** File systems end names at 255 bytes. */
+const maxNameLength = 200;
+
+/** `<root>/<deployment>/<partition>`. @throws RepriseError INVALID_ARGUMENT */
+export function taskFolder(root: string, { deployment, partition }: TaskId): string {
+  checkNumber("partition", partition);
+  return join(deploymentFolder(root, deployment), String(partition));
+}
+
+/** @throws RepriseError INVALID_ARGUMENT */
+export function deploymentFolder(root: string, deployment: string): string {
+  return join(root, folderName(deployment));
+}
+
+export function manifestName(n: number): string {
+  checkNumber("n", n);
+  return `${n}.json`;
+}
+
+/** Rows carry their hash in the name: the manifest that is renamed into place switches from old rows to new ones at once. */
+export function rowsName(n: number, sha256: string): string {
+  return `${n}-${sha256.slice(0, 32)}.rows`;
+}
+
+/** With the process in its name, so that one that died can be told from one that is at it. */
+export function temporaryName(n: number, serial: number): string {
+  return `${n}.${process.pid}.${serial}.tmp`;
+}
+
+/** Of the process that writes, or wrote, a temporary file. */
+export function temporaryPid(name: string): number | undefined {
+  const found = /^\d+\.(\d+)\.\d+\.tmp$/.exec(name);
+  return found === null ? undefined : Number(found[1]);
+}
+
+/** Reversible, and different for different names also where the file system ignores case: all but [a-z0-9_-] and inner dots is %XX. */
+function folderName(deployment: string): string {
+  const name = Array.from(new TextEncoder().encode(deployment), (byte, at) => {
+    const character = String.fromCharCode(byte);
+    const plain = /[a-z0-9_-]/.test(character) || (character === "." && at > 0);
+    return plain ? character : `%${byte.toString(16).padStart(2, "0")}`;
+  }).join("");
+  if (name.length === 0 || name.length > maxNameLength) {
+    throw new RepriseError(
+      "INVALID_ARGUMENT",
+      `"${deployment}" is no name of a deployment: it is ${name.length === 0 ? "empty" : "too long"}.`,
+      {
+        details: { deployment },
+      },
+    );
+  }
+  return name;
+}
+
+function checkNumber(name: string, value: number): void {
+  if (Number.isSafeInteger(value) && value >= 0) return;
+  throw new RepriseError("INVALID_ARGUMENT", `${name} is ${value}; it has to be an integer of 0 or more.`, { details: { [name]: value } });
+}

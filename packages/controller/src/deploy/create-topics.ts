@@ -1,0 +1,28 @@
+import { type DeploymentSpec, deadLetterTopicOf, deltaTopicOf } from "@reprise/engine";
+import type { Cluster, TopicWish } from "../cluster.ts";
+import { viewManifest } from "./manifest-view.ts";
+
+/** Kept for ever: what is replayed from, and what others read, must not vanish by the age of its timestamps. */
+const keepForEver = { "retention.ms": "-1", "retention.bytes": "-1" };
+
+/** Creates what is missing of a deployment's outputs, dead letters and deltas. Topics that exist stay as they are. */
+export async function createTopicsOf(spec: DeploymentSpec, cluster: Pick<Cluster, "describeTopics" | "createTopic">): Promise<void> {
+  const wishes = topicsOf(spec);
+  const existing = await cluster.describeTopics(wishes.map(({ topic }) => topic));
+  for (const wish of wishes) if (!existing.has(wish.topic)) await cluster.createTopic(wish);
+}
+
+/** All topics that a deployment writes. */
+export function topicsOf(spec: DeploymentSpec): TopicWish[] {
+  const manifest = viewManifest(spec.manifest);
+  const partitions = spec.inputs[0]?.partitions ?? 1;
+  const log = { "cleanup.policy": "delete", ...keepForEver };
+  const wishes: TopicWish[] = manifest.outputs.map(({ topic, kind }) => ({
+    topic,
+    partitions,
+    configs: kind === "table" ? { "cleanup.policy": "compact" } : log,
+  }));
+  // Dead letters whatever the policies say: any handler may reject a record.
+  wishes.push({ topic: deltaTopicOf(spec.id), partitions, configs: log }, { topic: deadLetterTopicOf(manifest.name), partitions, configs: log });
+  return wishes;
+}

@@ -1,0 +1,75 @@
+import { type ControlEvent, type ControlState, type DeployedInput, type DeploymentSpec, deadLetterTopicOf, publisherOf } from "@reprise/engine";
+import { RepriseError } from "@reprise/schema";
+import type { TopicDescription } from "../cluster.ts";
+import type { DeployWish } from "./deploy-request.ts";
+import { viewManifest } from "./manifest-view.ts";
+
+type Created = Extract<ControlEvent, { readonly type: "DeploymentCreated" }>;
+
+/**
+ * The deployment that a request leads to. Pure.
+ * @throws RepriseError TOPIC_MISSING, PARTITIONS_DIFFER, VERSION_FROZEN, DECLARATION_CONFLICT
+ */
+export function planDeploy(state: ControlState, wish: DeployWish, topics: ReadonlyMap<string, TopicDescription>): Created {
+  const { manifest, artifact } = wish;
+  const { name, version } = manifest;
+  const inputs = deployedInputs(wish, topics);
+  const same = [...state.deployments.values()].filter(({ spec }) => spec.processor === name && spec.version === version);
+  const frozen = same.find(({ spec }) => spec.artifact !== artifact);
+  if (frozen !== undefined) {
+    throw new RepriseError(
+      "VERSION_FROZEN",
+      `Version ${version} of '${name}' was deployed before (${frozen.spec.id}) with other code: artifact ${frozen.spec.artifact.slice(0, 12)}, now ${artifact.slice(0, 12)}.`,
+      { details: { processor: name, version, deployed: frozen.spec.artifact, artifact } },
+    );
+  }
+  checkOutputs(state, wish);
+  const deployment: DeploymentSpec = {
+    id: `${name}.v${version}.${same.length + 1}`,
+    processor: name,
+    version,
+    artifact,
+    manifest: manifest.whole,
+    params: wish.params,
+    inputs,
+    workers: wish.workers,
+    maxSlots: wish.workers,
+    start: "earliest",
+    commitIntervalMs: wish.commitIntervalMs,
+  };
+  return { type: "DeploymentCreated", deployment, publishes: publisherOf(state, name) === undefined };
+}
+
+function deployedInputs(wish: DeployWish, topics: ReadonlyMap<string, TopicDescription>): DeployedInput[] {
+  const { name, inputs } = wish.manifest;
+  const found = inputs.map((topic) => {
+    const described = topics.get(topic);
+    if (described === undefined) throw new RepriseError("TOPIC_MISSING", `The input topic '${topic}' of '${name}' does not exist.`, { details: { processor: name, topic } });
+    return { topic, topicId: described.topicId, partitions: described.partitions };
+  });
+  const counts = found.map(({ topic, partitions }) => `'${topic}' has ${partitions}`);
+  if (new Set(found.map(({ partitions }) => partitions)).size > 1) {
+    throw new RepriseError("PARTITIONS_DIFFER", `The inputs of '${name}' have different partition counts: ${counts.join(", ")}.`, {
+      details: Object.fromEntries([["processor", name], ...found.map(({ topic, partitions }) => [`partitions of ${topic}`, partitions])]),
+    });
+  }
+  return found;
+}
+
+/** Two processors that write one topic would be two publishers of it, and one that reads its own output never ends. */
+function checkOutputs(state: ControlState, { manifest }: DeployWish): void {
+  const { name, inputs, outputs } = manifest;
+  const conflict = (message: string, topic: string): never => {
+    throw new RepriseError("DECLARATION_CONFLICT", message, { details: { processor: name, topic } });
+  };
+  for (const { topic } of outputs) {
+    if (inputs.includes(topic)) conflict(`'${name}' reads the topic '${topic}' that it writes.`, topic);
+    if (topic === deadLetterTopicOf(name)) conflict(`'${topic}' is the dead-letter topic of '${name}' and can't be an output too.`, topic);
+  }
+  for (const { spec, state: theirs } of state.deployments.values()) {
+    if (spec.processor === name || ["Retired", "Aborted"].includes(theirs)) continue;
+    const taken = new Set(viewManifest(spec.manifest).outputs.map(({ topic }) => topic));
+    const clash = outputs.find(({ topic }) => taken.has(topic));
+    if (clash !== undefined) conflict(`The topic '${clash.topic}' is written by processor '${spec.processor}' already.`, clash.topic);
+  }
+}

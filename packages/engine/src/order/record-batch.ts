@@ -1,0 +1,37 @@
+import type { RecordColumns } from "../ports/log-reader.ts";
+import type { KeyEntry } from "../state/key-entry.ts";
+import type { InputCursor } from "./input-cursor.ts";
+
+/** Records of a step, in the order in which they are processed. Filled anew each step; nothing is allocated per record. */
+export class RecordBatch {
+  size = 0;
+  readonly capacity: number;
+  readonly input: Int32Array;
+  readonly row: Int32Array;
+  readonly timeMs: Float64Array;
+  readonly columns: RecordColumns[];
+  readonly value: unknown[];
+  readonly fault: unknown[];
+  readonly entry: (KeyEntry | undefined)[];
+
+  constructor(capacity: number) {
+    this.capacity = capacity;
+    this.input = new Int32Array(capacity);
+    this.row = new Int32Array(capacity);
+    this.timeMs = new Float64Array(capacity);
+    this.columns = new Array(capacity);
+    this.value = new Array(capacity);
+    this.fault = new Array(capacity);
+    this.entry = new Array(capacity);
+  }
+
+  push(cursor: InputCursor): void {
+    const i = this.size++;
+    this.input[i] = cursor.index;
+    this.row[i] = cursor.row;
+    this.timeMs[i] = cursor.timeMs;
+    this.columns[i] = cursor.columns as RecordColumns;
+    this.value[i] = cursor.value;
+    this.fault[i] = cursor.fault;
+  }
+}

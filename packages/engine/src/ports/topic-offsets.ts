@@ -1,0 +1,11 @@
+import type { TopicPartition } from "./log-reader.ts";
+
+/** What the brokers say of topics. All fail with BROKER_UNREACHABLE or KAFKA_FAILED after their own retries. */
+export interface TopicOffsets {
+  /** The oldest offset that the log has. @throws RepriseError TOPIC_MISSING */
+  earliest(partition: TopicPartition): Promise<number>;
+  /** One beyond the newest record, decided or not. @throws RepriseError TOPIC_MISSING */
+  highWatermark(partition: TopicPartition): Promise<number>;
+  /** Undefined: there is no such topic. */
+  describe(topic: string): Promise<{ readonly topicId: string; readonly partitions: number } | undefined>;
+}

@@ -1,0 +1,262 @@
+import { setImmediate as nextTurn } from "node:timers/promises";
+import { RepriseError } from "@reprise/schema";
+import { type CommitRecord, decodeCommitRecord } from "../commit/commit-record.ts";
+import { DeltaAssembler } from "../commit/delta.ts";
+import { deltaTopicOf, groupOf } from "../control/names.ts";
+import type { CheckpointManifest } from "../ports/checkpoint-store.ts";
+import type { RowWrite, StateStore } from "../ports/state-store.ts";
+import { addDigest, digestToHex, hash128, hashResult } from "../state/digest.ts";
+import { decodeRows, RowBuffer } from "../state/row-buffer.ts";
+import { metaRowKey, parseRowKey } from "../state/row-key.ts";
+import { decodeMeta, encodeMeta, type TaskMeta } from "../task/task-meta.ts";
+import type { SessionOptions } from "./session-options.ts";
+
+/** A task's store as it has to be to go on, and from where. */
+export interface OpenedStore {
+  readonly store: StateStore;
+  readonly meta: TaskMeta;
+  readonly storeIsEmpty: boolean;
+  /** Kafka has a commit record of the task. */
+  readonly recorded: boolean;
+  /** For people: which base, how many deltas. */
+  readonly how: string;
+}
+
+/** A store that may be the base of a live task: its meta, and the store when it is open already. */
+interface Base {
+  readonly meta: TaskMeta;
+  readonly store: StateStore;
+  readonly how: string;
+}
+
+type Opened = Omit<OpenedStore, "recorded">;
+type Discarded = { readonly discarded: string };
+
+const zeroDigest = "0".repeat(32);
+
+/**
+ * Opens the store of a task that this session owns (design section 5, steps 4 to 7; the caller did 1 to 3):
+ * reads the commit record, then finds the base from which the decided state can be derived.
+ *
+ * | commit record | base | result |
+ * |---|---|---|
+ * | none, deployment publishes from its start | – | live, n = 0, empty, from the earliest offsets |
+ * | none or building | local store of this deployment | goes on building from there |
+ * | none or building | newest checkpoint that verifies | goes on building from there |
+ * | none or building | neither | builds from the earliest offsets |
+ * | live at N | local store, checkpoints newest first, or (published from its start) the empty state, with n ≤ N | deltas n + 1 … N applied, digests compared |
+ * | live at N | none of them leads to N | DELTAS_LOST |
+ *
+ * A local store that is not used is destroyed, never repaired.
+ * @throws RepriseError DELTAS_LOST · STATE_LOCKED · DISK_FULL
+ */
+export async function openTaskStore(options: SessionOptions, partition: number): Promise<OpenedStore> {
+  const lead = options.spec.inputs[0] as { topic: string };
+  // 4. The commit record, require-stable: no transaction of a former owner is pending any more.
+  const [committed] = await options.groupOffsets.committed(groupOf(options.spec.id), [{ topic: lead.topic, partition }]);
+  const record = committed === undefined ? undefined : decodeCommitRecord(committed.metadata);
+  if (committed !== undefined && record === undefined) {
+    throw new RepriseError("DECLARATION_CONFLICT", `the group ${groupOf(options.spec.id)} has an offset for ${lead.topic}-${partition} that Reprise did not commit`);
+  }
+  const opened = record?.mode === "live" ? await openLive(options, partition, record) : await openBuilding(options, partition, record);
+  return { ...opened, recorded: record !== undefined };
+}
+
+const folderOf = (options: SessionOptions, partition: number): string => `${options.stateFolder}/${partition}`;
+
+/** Whether the deployment published from its start: its state at n = 0 is the empty one. */
+export function publishesFromStart(options: SessionOptions): boolean {
+  const first = options.control.state.processors.get(options.spec.processor)?.intervals[0];
+  return first !== undefined && first.deployment === options.spec.id && Object.keys(first.from).length === 0;
+}
+
+async function openBuilding(options: SessionOptions, partition: number, record: CommitRecord | undefined): Promise<Opened> {
+  const local = await openLocal(options, partition);
+  if (record === undefined && publishesFromStart(options)) {
+    if (local?.meta.mode === "live" && local.meta.n > 0) {
+      await local.store.close();
+      throw new RepriseError("DELTAS_LOST", `task ${partition} of ${options.spec.id} has a local state of commit ${local.meta.n}, and Kafka no commit record: committed offsets are gone`, {
+        details: { deployment: options.spec.id, partition, n: local.meta.n },
+      });
+    }
+    await local?.store.close();
+    return fresh(options, partition, "live", "empty state");
+  }
+  if (local !== undefined) return { store: local.store, meta: { ...local.meta, mode: "building", n: 0 }, storeIsEmpty: false, how: "local store" };
+  for (const manifest of await options.checkpoints.list({ deployment: options.spec.id, partition })) {
+    const restored = await restoreCheckpoint(options, partition, manifest);
+    if ("discarded" in restored) continue;
+    return { store: restored.store, meta: { ...restored.meta, mode: "building", n: 0 }, storeIsEmpty: false, how: `checkpoint ${manifest.n}` };
+  }
+  return fresh(options, partition, "building", "empty state");
+}
+
+async function openLive(options: SessionOptions, partition: number, record: CommitRecord): Promise<Opened> {
+  // After the commit record was read: the deltas of every decided commit lie below this.
+  const end = await options.offsets.highWatermark({ topic: deltaTopicOf(options.spec.id), partition });
+  const reasons: string[] = [];
+  for await (const base of basesOf(options, partition, record, reasons)) {
+    const result = await applyDeltas(options, partition, base, record, end);
+    if (!("discarded" in result)) return result;
+    reasons.push(`${base.how}: ${result.discarded}`);
+    await base.store.close();
+  }
+  throw new RepriseError("DELTAS_LOST", `task ${partition} of ${options.spec.id}: no base leads to commit ${record.n} (${reasons.join("; ") || "there is none"})`, {
+    details: { deployment: options.spec.id, partition, n: record.n },
+  });
+}
+
+/** Step 5: what can be the base, best first. */
+async function* basesOf(options: SessionOptions, partition: number, record: CommitRecord, reasons: string[]): AsyncGenerator<Base> {
+  const local = await openLocal(options, partition);
+  if (local !== undefined) {
+    if (local.meta.mode === "live" && local.meta.n <= record.n) yield { ...local, how: "local store" };
+    else {
+      reasons.push(`local store: ${local.meta.mode} at commit ${local.meta.n}`);
+      await local.store.close();
+    }
+  }
+  for (const manifest of await options.checkpoints.list({ deployment: options.spec.id, partition })) {
+    if (manifest.n > record.n) {
+      reasons.push(`checkpoint ${manifest.n}: newer than the commit record`);
+      continue;
+    }
+    const restored = await restoreCheckpoint(options, partition, manifest);
+    if ("discarded" in restored) reasons.push(`checkpoint ${manifest.n}: ${restored.discarded}`);
+    else yield { ...restored, how: `checkpoint ${manifest.n}` };
+  }
+  if (publishesFromStart(options)) {
+    const empty = await fresh(options, partition, "live", "empty state");
+    yield { store: empty.store, meta: empty.meta, how: "empty state" };
+  }
+}
+
+async function fresh(options: SessionOptions, partition: number, mode: "building" | "live", how: string): Promise<Opened> {
+  const folder = folderOf(options, partition);
+  await options.stateEngine.destroy(folder);
+  const position: { [topic: string]: number } = {};
+  for (const { topic } of options.spec.inputs) position[topic] = await options.offsets.earliest({ topic, partition });
+  const meta: TaskMeta = {
+    format: 1,
+    deployment: options.spec.id,
+    partition,
+    mode,
+    n: 0,
+    position,
+    maxTimeMs: {},
+    streamTimeMs: null,
+    mergedTimeMs: null,
+    digest: zeroDigest,
+    outputs: zeroDigest,
+    deltaFrom: 0,
+  };
+  return { store: await options.stateEngine.open(folder), meta, storeIsEmpty: true, how };
+}
+
+/** The local store when it is this deployment's and says where it stands; anything else is destroyed. */
+async function openLocal(options: SessionOptions, partition: number): Promise<{ store: StateStore; meta: TaskMeta } | undefined> {
+  const folder = folderOf(options, partition);
+  let store: StateStore;
+  try {
+    store = await options.stateEngine.open(folder);
+  } catch (error) {
+    if (!RepriseError.is(error) || error.code !== "STATE_CORRUPT") throw error;
+    await options.stateEngine.destroy(folder);
+    return undefined;
+  }
+  const bytes = store.get(metaRowKey);
+  const meta = bytes === undefined ? undefined : decodeMeta(bytes);
+  if (meta !== undefined && meta.deployment === options.spec.id && meta.partition === partition) return { store, meta };
+  await store.close();
+  await options.stateEngine.destroy(folder);
+  return undefined;
+}
+
+/** Rows per write into the local store while restoring. */
+const restoreBatchRows = 10_000;
+
+async function restoreCheckpoint(options: SessionOptions, partition: number, manifest: CheckpointManifest): Promise<{ store: StateStore; meta: TaskMeta } | Discarded> {
+  const meta = decodeMeta(manifest.meta);
+  if (meta === undefined) return { discarded: "its meta is unreadable" };
+  const folder = folderOf(options, partition);
+  await options.stateEngine.destroy(folder);
+  const store = await options.stateEngine.open(folder);
+  try {
+    const digest = await writeRows(store, options.checkpoints.read(manifest), partition);
+    if (digest !== meta.digest) {
+      await store.close();
+      return { discarded: `its rows have the digest ${digest}, it says ${meta.digest}` };
+    }
+    await store.write([{ key: metaRowKey, value: encodeMeta(meta) }]);
+    return { store, meta };
+  } catch (error) {
+    await store.close();
+    if (RepriseError.is(error) && error.code === "CHECKPOINT_CORRUPT") return { discarded: error.message };
+    throw error;
+  }
+}
+
+/** Copies rows into a store; the digest over all of them comes from a scan, which proves them. */
+async function writeRows(store: StateStore, chunks: AsyncIterable<readonly { readonly key: Uint8Array; readonly value: Uint8Array }[]>, seed: number): Promise<string> {
+  const digest = new Uint32Array(4);
+  const scratch = new RowBuffer(4096);
+  let batch: RowWrite[] = [];
+  for await (const chunk of chunks) {
+    for (const row of chunk) {
+      const { slot, key, subkey } = parseRowKey(row.key);
+      scratch.clear();
+      const at = scratch.beginRow(slot, key, subkey.length === 0 ? undefined : subkey);
+      scratch.endRow(row.value);
+      hash128(scratch.bytes, at, scratch.length, seed);
+      addDigest(digest, hashResult);
+      batch.push(row);
+    }
+    if (batch.length >= restoreBatchRows) {
+      await store.write(batch);
+      batch = [];
+    }
+  }
+  if (batch.length > 0) await store.write(batch);
+  return digestToHex(digest);
+}
+
+/** Step 6: deltas n + 1, n + 2, …, only whole and only where 'digest before' is ours, until N. */
+async function applyDeltas(options: SessionOptions, partition: number, base: Base, record: CommitRecord, end: number): Promise<Opened | Discarded> {
+  let { meta } = base;
+  const first = meta.n;
+  const delta = { topic: deltaTopicOf(options.spec.id), partition };
+  if (meta.n < record.n) {
+    const assembler = new DeltaAssembler();
+    const from = Math.max(meta.deltaFrom, await options.offsets.earliest(delta));
+    options.systemReader.assign(delta, from);
+    try {
+      let position = from;
+      while (meta.n < record.n) {
+        const columns = options.systemReader.take(delta);
+        if (columns === undefined) {
+          // The end of the partition is no reason to stop: only when all that was there after step 4 was read is N missing.
+          if (position >= end) return { discarded: `delta ${meta.n + 1} is missing` };
+          await options.systemReader.wait(100);
+          // A reader with something else to take answers at once: let I/O have its turn.
+          await nextTurn();
+          continue;
+        }
+        position = columns.nextOffset;
+        for (let i = 0; i < columns.count && meta.n < record.n; i++) {
+          const start = columns.valueStarts[i] as number;
+          const whole = assembler.add(columns.bytes.subarray(start, start + (columns.valueLengths[i] as number)));
+          if (whole === undefined || whole.n <= meta.n) continue;
+          if (whole.n !== meta.n + 1) return { discarded: `delta ${meta.n + 1} is missing, ${whole.n} follows` };
+          if (whole.before !== meta.digest) return { discarded: `delta ${whole.n} follows the digest ${whole.before}, ours is ${meta.digest}` };
+          meta = whole.meta;
+          await base.store.write([...decodeRows(whole.rows), { key: metaRowKey, value: encodeMeta(meta) }]);
+        }
+      }
+    } finally {
+      options.systemReader.unassign(delta);
+    }
+  }
+  if (meta.digest !== record.digest) return { discarded: `at commit ${record.n} its digest is ${meta.digest}, the commit record's ${record.digest}` };
+  const applied = meta.n - first;
+  return { store: base.store, meta, storeIsEmpty: false, how: applied === 0 ? base.how : `${base.how} + ${applied} deltas` };
+}

@@ -1,0 +1,44 @@
+import { type ControlState, isParked, publisherOf } from "../control/control-state.ts";
+import type { PositionVector } from "../control/control-event.ts";
+import { offsetIn } from "../control/control-state.ts";
+import type { Task } from "../task/task.ts";
+
+/** What the control log says of a deployment, for one session. */
+export type Role =
+  /** Its interval is open from this vector on. */
+  | { readonly kind: "publisher"; readonly from: PositionVector }
+  /** It processes muted, never beyond the publisher's committed position. */
+  | { readonly kind: "follower"; readonly of: string }
+  /** Nobody publishes: it has nobody to follow. */
+  | { readonly kind: "idle" };
+
+export function roleOf(state: ControlState, deployment: string, processor: string): Role {
+  const interval = publisherOf(state, processor);
+  if (interval === undefined) return { kind: "idle" };
+  return interval.deployment === deployment ? { kind: "publisher", from: interval.from } : { kind: "follower", of: interval.deployment };
+}
+
+export { isParked };
+
+/** Committed positions of the publisher, per task: by input topic. */
+export type FollowBounds = ReadonlyMap<number, { readonly [topic: string]: number }>;
+
+/**
+ * Tells a task how far it may go and whether it publishes there. Called between steps, so that everything that one step emits lies on one side of a
+ * cut. Returns true when the task begins to publish now.
+ */
+export function applyRole(task: Task, role: Role, bounds: FollowBounds): boolean {
+  if (role.kind === "publisher") {
+    const reached = task.cursors.every((cursor) => (task.position[cursor.input.topic] as number) >= offsetIn(role.from, cursor.input.topic, task.partition));
+    for (const cursor of task.cursors) {
+      cursor.bound = reached ? Number.POSITIVE_INFINITY : offsetIn(role.from, cursor.input.topic, task.partition);
+    }
+    const begins = reached && !task.publishing;
+    task.publishing = reached;
+    return begins;
+  }
+  task.publishing = false;
+  const known = role.kind === "follower" ? bounds.get(task.partition) : undefined;
+  for (const cursor of task.cursors) cursor.bound = known?.[cursor.input.topic] ?? 0;
+  return false;
+}

@@ -1,0 +1,16 @@
+import type { StateStore } from "../ports/state-store.ts";
+import type { Task } from "../task/task.ts";
+
+/** A task of a session with what the session does for it. */
+export interface RunningTask {
+  readonly task: Task;
+  readonly store: StateStore;
+  lastFlushMs: number;
+  lastCheckpointMs: number;
+  /** A checkpoint is being written in the background. */
+  checkpointing: Promise<void> | undefined;
+  /** The failure was told. */
+  reported: boolean;
+  /** Committed at least once in this session, so that its commit record is known to be there. */
+  committed: boolean;
+}

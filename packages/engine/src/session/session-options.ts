@@ -1,0 +1,79 @@
+import type { CompiledProcessor } from "../definition/compiled-processor.ts";
+import type { DeploymentSpec } from "../control/control-event.ts";
+import type { ControlLogTail } from "../control/control-log-tail.ts";
+import type { CheckpointStore } from "../ports/checkpoint-store.ts";
+import type { LogReader } from "../ports/log-reader.ts";
+import type { StateStoreEngine } from "../ports/state-store.ts";
+import type { TopicOffsets } from "../ports/topic-offsets.ts";
+import type { GroupOffsets, Membership, TransactionalWriter } from "../ports/transactional-writer.ts";
+import type { TaskHooks } from "../task/task-hooks.ts";
+
+/** How a session works; defaults in `defaultLimits`. */
+export interface SessionLimits {
+  /** Time from one commit to the next, when there is something to commit. */
+  readonly commitIntervalMs: number;
+  /** Building tasks commit for display only. */
+  readonly buildingCommitIntervalMs: number;
+  /** A commit comes early beyond this many changed rows or bytes of outputs. */
+  readonly maxChangedRows: number;
+  readonly maxOutputBytes: number;
+  /** Committed rows reach the local store at the latest then, or beyond this many. */
+  readonly flushIntervalMs: number;
+  readonly maxUnsavedRows: number;
+  readonly checkpointIntervalMs: number;
+  readonly keptCheckpoints: number;
+  readonly maxCachedKeysPerTask: number;
+  readonly batchRecords: number;
+  /** How often the publisher's committed position is read. */
+  readonly followIntervalMs: number;
+}
+
+export const defaultLimits: SessionLimits = {
+  commitIntervalMs: 100,
+  buildingCommitIntervalMs: 1000,
+  maxChangedRows: 200_000,
+  maxOutputBytes: 32 * 1024 * 1024,
+  flushIntervalMs: 10_000,
+  maxUnsavedRows: 100_000,
+  checkpointIntervalMs: 60_000,
+  keptCheckpoints: 2,
+  maxCachedKeysPerTask: 200_000,
+  batchRecords: 2048,
+  followIntervalMs: 100,
+};
+
+/** What a worker session needs from outside. */
+export interface SessionOptions {
+  readonly spec: DeploymentSpec;
+  readonly processor: CompiledProcessor;
+  readonly writer: TransactionalWriter;
+  readonly membership: Membership;
+  readonly groupOffsets: GroupOffsets;
+  /** Of the input topics. */
+  readonly reader: LogReader;
+  /** Of Reprise's own topics: the control log and deltas. */
+  readonly systemReader: LogReader;
+  readonly control: ControlLogTail;
+  readonly offsets: TopicOffsets;
+  readonly stateEngine: StateStoreEngine;
+  /** Folder of this deployment's stores; one sub-folder per task. */
+  readonly stateFolder: string;
+  readonly checkpoints: CheckpointStore;
+  readonly hooks: TaskHooks;
+  readonly limits: SessionLimits;
+  /** Told of what happened, for metrics and logs. */
+  readonly observer: SessionObserver;
+}
+
+/** All calls are synchronous and cheap. */
+export interface SessionObserver {
+  taskOpened(partition: number, how: string, durationMs: number): void;
+  taskClosed(partition: number): void;
+  taskFailed(partition: number, error: unknown): void;
+  wentLive(partition: number): void;
+  startedPublishing(partition: number): void;
+  committed(tasks: number, durationMs: number): void;
+  stepped(partition: number, records: number, durationMs: number): void;
+  checkpointed(partition: number, n: number, durationMs: number): void;
+  checkpointFailed(partition: number, error: unknown): void;
+}

@@ -1,0 +1,386 @@
+import { setImmediate as nextTurn, setTimeout as sleep } from "node:timers/promises";
+import { RepriseError } from "@reprise/schema";
+import { decodeCommitRecord } from "../commit/commit-record.ts";
+import { deltaTopicOf, groupOf } from "../control/names.ts";
+import { Task } from "../task/task.ts";
+import type { TransactionOutcome } from "../ports/transactional-writer.ts";
+import { writeCheckpoint } from "./checkpointer.ts";
+import { Committer, type TaskCommit } from "./committer.ts";
+import { FollowPoller } from "./follow-poller.ts";
+import { openTaskStore } from "./open-task.ts";
+import { applyRole, isParked, roleOf, type Role } from "./publication.ts";
+import type { RunningTask } from "./running-task.ts";
+import type { SessionOptions } from "./session-options.ts";
+
+/** How a session ended. `fenced`: another producer has the id (a cutover, a twin) or a transaction timed out: open a new session. */
+export type SessionEnd = "stopped" | "retired" | "fenced";
+
+type Demand =
+  | { readonly kind: "open"; readonly partitions: readonly number[] }
+  | { readonly kind: "close"; readonly partitions: readonly number[]; readonly done: () => void };
+
+/** Nothing to do: look again then, if nothing wakes the session before. */
+const idleMs = 50;
+/** More than a broker's hiccup: give up, and let a new session try. */
+const maxAbortsInRow = 5;
+
+/**
+ * One life of a worker between joining the group and leaving it: runs the tasks it is given in a loop of steps and commits. Everything that it
+ * decides is decided by Kafka transactions; a session that ends in any way loses nothing, the next one opens from what was decided.
+ */
+export class Session {
+  readonly tasks = new Map<number, RunningTask>();
+  private readonly options: SessionOptions;
+  private readonly committer: Committer;
+  private readonly poller: FollowPoller;
+  private demands: Demand[] = [];
+  private stopping = false;
+  private failed: unknown;
+  private initialised = false;
+  private parked = false;
+  private abortsInRow = 0;
+  private lastCommitMs: number;
+  private role: Role = { kind: "idle" };
+  private wake: (() => void) | undefined;
+
+  constructor(options: SessionOptions) {
+    this.options = options;
+    this.committer = new Committer(options);
+    this.lastCommitMs = performance.now();
+    this.poller = new FollowPoller(options.groupOffsets, this.leadTopic, options.limits.followIntervalMs, () => this.awake());
+  }
+
+  private get leadTopic(): string {
+    return (this.options.spec.inputs[0] as { topic: string }).topic;
+  }
+
+  /** Finishes what is under way, commits it, and ends the session. */
+  stop(): void {
+    this.stopping = true;
+    this.awake();
+  }
+
+  /**
+   * Runs until `stop`, until it is fenced, or until something fails that a new session may cure.
+   * @throws RepriseError of opening, of the group, of the local store
+   */
+  async run(): Promise<SessionEnd> {
+    const { membership } = this.options;
+    await this.committer.open();
+    await membership.join({
+      onAssigned: async (partitions) => this.demand({ kind: "open", partitions }),
+      // The revoke barrier: answered only when no transaction with these partitions is open.
+      onRevoked: (partitions) => new Promise((done) => this.demand({ kind: "close", partitions, done })),
+      onError: (error) => {
+        this.failed ??= error;
+        this.awake();
+      },
+    });
+    try {
+      return await this.loop();
+    } finally {
+      await this.poller.stop();
+      for (const partition of [...this.tasks.keys()]) await this.close(partition);
+      for (const demand of this.demands) if (demand.kind === "close") demand.done();
+      this.demands = [];
+      this.stopping = true;
+    }
+  }
+
+  private demand(demand: Demand): void {
+    if (this.stopping && demand.kind === "close" && this.tasks.size === 0) demand.done();
+    else this.demands.push(demand);
+    this.awake();
+  }
+
+  private awake(): void {
+    this.wake?.();
+  }
+
+  private async loop(): Promise<SessionEnd> {
+    for (;;) {
+      if (this.failed !== undefined) throw this.failed;
+      this.options.control.poll();
+      const { state } = this.options.control.state.deployments.get(this.options.spec.id) ?? {};
+      if (state === "Retiring" || state === "Retired") return "retired";
+      const met = await this.meetDemands();
+      if (met === "fenced") return "fenced";
+      if (this.stopping) return this.parked || this.tasks.size === 0 ? "stopped" : (await this.commitAll(true)) === "fenced" ? "fenced" : "stopped";
+      const progressed = await this.turn();
+      if (progressed === "fenced") return "fenced";
+      if (progressed) await nextTurn();
+      else await this.idle();
+    }
+  }
+
+  private async idle(): Promise<void> {
+    const woken = new Promise<void>((resolve) => {
+      this.wake = resolve;
+    });
+    await Promise.race([this.options.reader.wait(idleMs), woken]);
+    this.wake = undefined;
+    await nextTurn();
+  }
+
+  private async meetDemands(): Promise<"met" | "fenced"> {
+    while (this.demands.length > 0) {
+      const demand = this.demands.shift() as Demand;
+      if (demand.kind === "open") {
+        if (!this.initialised) await this.initialise();
+        for (const partition of demand.partitions) if (!this.tasks.has(partition)) await this.open(partition);
+        continue;
+      }
+      const end = this.parked ? "committed" : await this.commitAll(true);
+      for (const partition of demand.partitions) await this.close(partition);
+      demand.done();
+      if (end === "fenced") return "fenced";
+    }
+    return "met";
+  }
+
+  /**
+   * Opening, steps 2 and 3: initTransactions, then the control log up to the end offset asked for afterwards. Again after every replacement of the
+   * producer.
+   */
+  private async initialise(): Promise<void> {
+    await this.options.writer.init();
+    await this.options.control.readToEnd();
+    this.initialised = true;
+    // Rule b: a session that opens under an Intent away from its own deployment commits nothing before the Cut.
+    this.parked = isParked(this.options.control.state, this.options.spec.id);
+  }
+
+  private async open(partition: number): Promise<void> {
+    const { options } = this;
+    const started = performance.now();
+    const opened = await openTaskStore(options, partition);
+    const task = new Task({
+      processor: options.processor,
+      deployment: options.spec.id,
+      partition,
+      store: opened.store,
+      reader: options.reader,
+      meta: opened.meta,
+      storeIsEmpty: opened.storeIsEmpty,
+      hooks: options.hooks,
+      maxCachedKeys: options.limits.maxCachedKeysPerTask,
+      batchRecords: options.limits.batchRecords,
+    });
+    await task.restoreQueue();
+    for (const cursor of task.cursors) options.reader.assign(cursor.partition, cursor.position);
+    const now = performance.now();
+    this.tasks.set(partition, { task, store: opened.store, lastFlushMs: now, lastCheckpointMs: now, checkpointing: undefined, reported: false, committed: opened.recorded });
+    options.observer.taskOpened(partition, opened.how, now - started);
+  }
+
+  private async close(partition: number): Promise<void> {
+    const running = this.tasks.get(partition);
+    if (running === undefined) return;
+    this.tasks.delete(partition);
+    for (const cursor of running.task.cursors) this.options.reader.unassign(cursor.partition);
+    await running.checkpointing;
+    await running.store.close();
+    this.options.observer.taskClosed(partition);
+  }
+
+  /** One round over all tasks, then a commit when it is time. True when something was processed. */
+  private async turn(): Promise<boolean | "fenced"> {
+    if (this.parked) {
+      this.parked = isParked(this.options.control.state, this.options.spec.id);
+      if (this.parked) return false;
+    }
+    this.updateRole();
+    let records = 0;
+    for (const [partition, running] of this.tasks) {
+      const { task } = running;
+      if (applyRole(task, this.role, this.poller.bounds)) this.options.observer.startedPublishing(partition);
+      const started = performance.now();
+      const n = await task.step();
+      records += n;
+      if (n > 0) this.options.observer.stepped(partition, n, performance.now() - started);
+      if (task.failure !== undefined && !running.reported) {
+        running.reported = true;
+        this.options.observer.taskFailed(partition, task.failure);
+      }
+    }
+    if (this.commitIsDue() && (await this.commitAll(false)) === "fenced") return "fenced";
+    if ((await this.goLive()) === "fenced") return "fenced";
+    await this.upkeep();
+    return records > 0;
+  }
+
+  private updateRole(): void {
+    const { control, spec } = this.options;
+    this.role = roleOf(control.state, spec.id, spec.processor);
+    this.poller.follow(this.role.kind === "follower" ? this.role.of : undefined, [...this.tasks.keys()]);
+  }
+
+  private commitIsDue(): boolean {
+    const { limits, spec } = this.options;
+    let rows = 0;
+    let bytes = 0;
+    let live = false;
+    let first = false;
+    for (const { task, committed } of this.tasks.values()) {
+      rows += task.state.changedRows;
+      bytes += task.outputBytes;
+      live ||= task.meta.mode === "live";
+      first ||= !committed && task.failure === undefined;
+    }
+    if (first || rows >= limits.maxChangedRows || bytes >= limits.maxOutputBytes) return true;
+    const interval = live ? spec.commitIntervalMs : Math.max(spec.commitIntervalMs, limits.buildingCommitIntervalMs);
+    return performance.now() - this.lastCommitMs >= interval;
+  }
+
+  /** Commits every task that moved. `flush`: also bring the local stores up to it (before giving tasks away, and at the end). */
+  private async commitAll(flush: boolean): Promise<"committed" | "fenced"> {
+    this.lastCommitMs = performance.now();
+    const commits: TaskCommit[] = [];
+    for (const { task, committed } of this.tasks.values()) {
+      // The first commit of a task without a record announces it: n = 0 of a live one is its empty state.
+      if (!task.hasProgress && committed) continue;
+      const { mode, n, deltaFrom } = task.meta;
+      const next = mode === "live" && task.hasProgress ? n + 1 : n;
+      commits.push({ task, prepared: task.prepare(mode, next, deltaFrom) });
+    }
+    if (commits.length === 0) {
+      if (flush) for (const running of this.tasks.values()) await this.flush(running);
+      return "committed";
+    }
+    const started = performance.now();
+    const outcome = await this.committer.commit(commits);
+    const end = await this.settle(outcome, commits);
+    if (end === "fenced") return "fenced";
+    this.options.observer.committed(commits.length, performance.now() - started);
+    if (flush) for (const running of this.tasks.values()) await this.flush(running);
+    return "committed";
+  }
+
+  /** What an outcome means for the tasks of a commit. One that is not decided is never undone in place: the task is opened anew from what was decided. */
+  private async settle(outcome: TransactionOutcome, commits: readonly TaskCommit[]): Promise<"committed" | "fenced"> {
+    switch (outcome.kind) {
+      case "committed":
+        this.abortsInRow = 0;
+        for (const { task } of commits) this.decided(task);
+        return "committed";
+      case "fenced":
+        return "fenced";
+      case "aborted":
+        if (++this.abortsInRow > maxAbortsInRow) {
+          throw new RepriseError("KAFKA_FAILED", `${this.abortsInRow} transactions in a row were aborted: ${String(outcome.cause)}`, { cause: outcome.cause });
+        }
+        for (const { task } of commits) await this.reopen(task.partition);
+        await sleep(idleMs);
+        return "committed";
+      case "in-doubt": {
+        await this.initialise();
+        const decided = await this.decidedCommits(commits);
+        for (const commit of commits) {
+          if (decided.has(commit.task.partition)) this.decided(commit.task);
+          else await this.reopen(commit.task.partition);
+        }
+        return "committed";
+      }
+    }
+  }
+
+  private decided(task: Task): void {
+    task.decided();
+    const running = this.tasks.get(task.partition);
+    if (running !== undefined) running.committed = true;
+  }
+
+  /** Which of these commits are in Kafka: n of the commit record says so (a building task has nothing to lose: its position does). */
+  private async decidedCommits(commits: readonly TaskCommit[]): Promise<Set<number>> {
+    const partitions = commits.map(({ task }) => ({ topic: this.leadTopic, partition: task.partition }));
+    const found = await this.options.groupOffsets.committed(groupOf(this.options.spec.id), partitions);
+    const decided = new Set<number>();
+    for (const { prepared } of commits) {
+      const offset = found.find((o) => o.partition === prepared.meta.partition);
+      const record = offset === undefined ? undefined : decodeCommitRecord(offset.metadata);
+      if (record === undefined || record.mode !== prepared.meta.mode || record.n !== prepared.meta.n) continue;
+      if (record.digest === prepared.meta.digest && offset?.offset === prepared.meta.position[this.leadTopic]) decided.add(prepared.meta.partition);
+    }
+    return decided;
+  }
+
+  private async reopen(partition: number): Promise<void> {
+    await this.close(partition);
+    await this.open(partition);
+  }
+
+  private async flush(running: RunningTask): Promise<void> {
+    const { task } = running;
+    running.lastFlushMs = performance.now();
+    if (task.unsavedRows === 0 && !running.committed) return;
+    await task.flush();
+  }
+
+  /**
+   * Building tasks that have what there is to have go live, at their position P between two batches: a durable checkpoint at P is n = 0, and only
+   * then does the commit record say so.
+   */
+  private async goLive(): Promise<"done" | "fenced"> {
+    for (const running of this.tasks.values()) {
+      const { task } = running;
+      if (task.meta.mode === "live" || task.failure !== undefined || !running.committed) continue;
+      if (this.role.kind === "follower" && !this.poller.bounds.has(task.partition)) continue;
+      if (task.cursors.some((c) => c.drained() === "no")) continue;
+      if (task.hasProgress && (await this.commitAll(false)) === "fenced") return "fenced";
+      if (task.hasProgress) continue;
+      const started = performance.now();
+      const deltaFrom = await this.options.offsets.highWatermark({ topic: deltaTopicOf(this.options.spec.id), partition: task.partition });
+      const prepared = task.prepare("live", 0, deltaFrom);
+      // The base is derived from nothing that this commit could change: it may be written first, and must be.
+      await this.writeBase(running, prepared.meta);
+      const outcome = await this.committer.commit([{ task, prepared }]);
+      if ((await this.settle(outcome, [{ task, prepared }])) === "fenced") return "fenced";
+      if (outcome.kind !== "committed") continue;
+      await task.flush();
+      this.options.observer.wentLive(task.partition);
+      this.options.observer.checkpointed(task.partition, 0, performance.now() - started);
+    }
+    return "done";
+  }
+
+  private async writeBase(running: RunningTask, meta: RunningTask["task"]["meta"]): Promise<void> {
+    await running.task.flush();
+    await writeCheckpoint(this.options.checkpoints, running.store, meta, this.options.limits.keptCheckpoints);
+    running.lastCheckpointMs = performance.now();
+  }
+
+  /** Lazy writes to the local stores, and checkpoints from time to time. */
+  private async upkeep(): Promise<void> {
+    const { limits } = this.options;
+    const now = performance.now();
+    for (const running of this.tasks.values()) {
+      const { task } = running;
+      if (task.hasProgress || !running.committed) continue;
+      const due = now - running.lastFlushMs >= limits.flushIntervalMs && task.unsavedRows > 0;
+      if (due || task.unsavedRows >= limits.maxUnsavedRows) await this.flush(running);
+      if (task.meta.mode === "live" && task.meta.n > 0 && now - running.lastCheckpointMs >= limits.checkpointIntervalMs && running.checkpointing === undefined) {
+        await this.beginCheckpoint(running);
+      }
+    }
+  }
+
+  private async beginCheckpoint(running: RunningTask): Promise<void> {
+    const { task } = running;
+    const { meta } = task;
+    running.lastCheckpointMs = performance.now();
+    // Nothing of n + 1 is produced yet, so its delta will be at or beyond this offset.
+    const deltaFrom = await this.options.offsets.highWatermark({ topic: deltaTopicOf(this.options.spec.id), partition: task.partition });
+    task.meta = { ...meta, deltaFrom };
+    await this.flush(running);
+    const started = performance.now();
+    running.checkpointing = writeCheckpoint(this.options.checkpoints, running.store, task.meta, this.options.limits.keptCheckpoints)
+      .then(() => this.options.observer.checkpointed(task.partition, meta.n, performance.now() - started))
+      .catch((error: unknown) => {
+        this.options.observer.checkpointFailed(task.partition, error);
+        if (RepriseError.is(error) && error.code === "DISK_FULL") this.failed ??= error;
+      })
+      .finally(() => {
+        running.checkpointing = undefined;
+      });
+  }
+}

@@ -1,0 +1,26 @@
+import type { Row } from "./row.ts";
+
+/** Everything cached of one key: its single rows by slot, and its rows with a subkey by slot and subkey (latin1 of its bytes). */
+export class KeyEntry {
+  /** latin1 of the key's bytes: a string that maps and sorts as the bytes do. */
+  readonly id: string;
+  readonly bytes: Buffer;
+  /** The decoded key, as handlers see it. */
+  readonly key: unknown;
+  readonly single: (Row | undefined)[] = [];
+  readonly many: (Map<string, Row> | undefined)[] = [];
+  /** Its single rows, windows and timers are here; map entries come one by one. */
+  loaded = false;
+  /** True when the store holds nothing of this key beyond what is here, so that a miss is an absence. */
+  complete = false;
+  /** Used since the cache last looked for something to evict. */
+  touched = true;
+  /** Rows that keep this entry from being evicted: dirty, or not yet in the store. */
+  pins = 0;
+
+  constructor(id: string, bytes: Buffer, key: unknown) {
+    this.id = id;
+    this.bytes = bytes;
+    this.key = key;
+  }
+}

@@ -1,0 +1,48 @@
+import { RepriseError, type Schema, schemaRuntime } from "@reprise/schema";
+
+/** Encodes the keys of a map state so that their byte order is their order. */
+export interface OrderedKeyCodec {
+  encode(value: unknown): Buffer;
+  decode(bytes: Buffer): unknown;
+  /** The encoding of a string prefix, for range reads. */
+  prefix(value: string): Buffer;
+}
+
+/** Strings by UTF-8, numbers by value, booleans, bytes; other keys are stored by their schema's encoding and have no useful order. */
+export function orderedKeyCodec(schema: Schema<unknown>, what: string): OrderedKeyCodec {
+  const runtime = schemaRuntime(schema);
+  const prefix = (value: string): Buffer => {
+    if (runtime.kind !== "string") throw new RepriseError("INVALID_ARGUMENT", `${what}: a prefix needs string keys, these are ${runtime.kind}`);
+    return Buffer.from(value, "utf8");
+  };
+  switch (runtime.kind) {
+    case "string":
+    case "enum":
+      return { encode: (v) => Buffer.from(v as string, "utf8"), decode: (b) => b.toString("utf8"), prefix };
+    case "int":
+    case "long":
+    case "timestamp":
+    case "double":
+      return { encode: (v) => encodeNumber(v as number), decode: decodeNumber, prefix };
+    case "bytes":
+      return { encode: (v) => Buffer.from(v as Uint8Array), decode: (b) => Buffer.from(b), prefix };
+    default:
+      return { encode: (v) => runtime.encode(v), decode: (b) => runtime.decode(b, 0, b.length), prefix };
+  }
+}
+
+/** IEEE 754 doubles sort as bytes once the sign bit is flipped, and all bits of negative ones. −0 is written as 0. */
+export function encodeNumber(value: number): Buffer {
+  const out = Buffer.allocUnsafe(8);
+  out.writeDoubleBE(value === 0 ? 0 : value, 0);
+  if ((out[0] as number) & 0x80) for (let i = 0; i < 8; i++) out[i] = ~(out[i] as number);
+  else out[0] = (out[0] as number) | 0x80;
+  return out;
+}
+
+export function decodeNumber(bytes: Buffer): number {
+  const copy = Buffer.from(bytes.subarray(0, 8));
+  if ((copy[0] as number) & 0x80) copy[0] = (copy[0] as number) & 0x7f;
+  else for (let i = 0; i < 8; i++) copy[i] = ~(copy[i] as number);
+  return copy.readDoubleBE(0);
+}

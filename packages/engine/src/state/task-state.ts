@@ -1,0 +1,372 @@
+import { latin1 } from "../internal/latin1.ts";
+import type { RowWrite, StateStore } from "../ports/state-store.ts";
+import { addDigest, type Digest128, subtractDigest } from "./digest.ts";
+import { KeyEntry } from "./key-entry.ts";
+import { Row } from "./row.ts";
+import { decodeRows, RowBuffer } from "./row-buffer.ts";
+import { parseRowKey, prefixRange, rowKey, rowPrefix } from "./row-key.ts";
+
+/** How a slot's rows are kept. `single`: one row per key. `windows`: all of a key are loaded with it. `entries`: loaded one by one. */
+export type SlotKind = "single" | "windows" | "entries";
+
+export interface SlotCodec {
+  readonly kind: SlotKind;
+  encode(value: unknown): Uint8Array;
+  decode(bytes: Buffer): unknown;
+}
+
+export interface TaskStateOptions {
+  readonly store: StateStore;
+  readonly slots: readonly SlotCodec[];
+  readonly decodeKey: (bytes: Buffer) => unknown;
+  /** Seed of row hashes: the task's partition, so that a row in the wrong task shows. */
+  readonly seed: number;
+  /** Keys kept decoded. Dirty and unsaved ones stay beyond it until they are written. */
+  readonly maxKeys: number;
+}
+
+/** The rows that one commit changes, encoded. */
+export interface PreparedRows {
+  /** See RowBuffer. Valid until the next `prepare`. */
+  readonly bytes: Buffer;
+  readonly count: number;
+}
+
+/**
+ * The keyed state of one task: a bounded write-back cache of decoded rows above its store. Handlers change rows (`set`), a record can be undone
+ * (`mark`/`undo`), a commit encodes what changed (`prepare`), is taken over (`fold`) and reaches the store later (`flush`).
+ */
+export class TaskState {
+  readonly digest: Digest128 = new Uint32Array(4);
+  /** Point reads answered from the cache, and those that went to the store. */
+  hits = 0;
+  misses = 0;
+  private readonly options: TaskStateOptions;
+  private readonly entries = new Map<string, KeyEntry>();
+  private dirtyRows: Row[] = [];
+  private preparedRows: Row[] = [];
+  private unsavedRows: Row[] = [];
+  private journalRows: Row[] = [];
+  private journalValues: unknown[] = [];
+  private readonly scratch = new RowBuffer(1024);
+  /** Nothing was ever written to the store: no key needs to be looked up. */
+  private storeIsEmpty: boolean;
+
+  constructor(options: TaskStateOptions, storeIsEmpty: boolean) {
+    this.options = options;
+    this.storeIsEmpty = storeIsEmpty;
+  }
+
+  get cachedKeys(): number {
+    return this.entries.size;
+  }
+
+  get changedRows(): number {
+    return this.dirtyRows.length;
+  }
+
+  get unsavedCount(): number {
+    return this.unsavedRows.length;
+  }
+
+  /** The entry of a key; made when it is not cached, and then perhaps not loaded: see `load`. */
+  entry(id: string): KeyEntry {
+    const found = this.entries.get(id);
+    if (found !== undefined) {
+      found.touched = true;
+      this.hits++;
+      return found;
+    }
+    this.misses++;
+    const bytes = Buffer.from(id, "latin1");
+    const entry = new KeyEntry(id, bytes, this.options.decodeKey(bytes));
+    if (this.storeIsEmpty) {
+      entry.loaded = true;
+      entry.complete = true;
+    }
+    this.entries.set(id, entry);
+    return entry;
+  }
+
+  /** The cached entry, or undefined; touches nothing. For queries. */
+  peek(id: string): KeyEntry | undefined {
+    return this.entries.get(id);
+  }
+
+  /** Loads what a handler may need of these keys: single rows in one multi-get, windows and timers by range. */
+  async load(entries: readonly KeyEntry[]): Promise<void> {
+    const keys: Buffer[] = [];
+    const rows: Row[] = [];
+    for (const entry of entries) {
+      if (entry.loaded) continue;
+      this.options.slots.forEach((slot, index) => {
+        if (slot.kind === "single") {
+          keys.push(rowPrefix(index, entry.bytes));
+          rows.push(this.single(entry, index));
+        } else if (slot.kind === "windows") this.loadRange(entry, index);
+      });
+      entry.loaded = true;
+    }
+    if (keys.length === 0) return;
+    const values = await this.options.store.getMany(keys);
+    values.forEach((value, i) => {
+      if (value !== undefined) this.place(rows[i] as Row, keys[i] as Buffer, value);
+    });
+  }
+
+  /** The same for one key, synchronously: a timer or window of a key that is not cached is due. */
+  loadNow(entry: KeyEntry): void {
+    if (entry.loaded) return;
+    this.options.slots.forEach((slot, index) => {
+      if (slot.kind === "single") {
+        const key = rowPrefix(index, entry.bytes);
+        const value = this.options.store.get(key);
+        if (value !== undefined) this.place(this.single(entry, index), key, value);
+      } else if (slot.kind === "windows") this.loadRange(entry, index);
+    });
+    entry.loaded = true;
+  }
+
+  single(entry: KeyEntry, slot: number): Row {
+    let row = entry.single[slot];
+    if (row === undefined) {
+      row = new Row(entry, slot, undefined);
+      entry.single[slot] = row;
+    }
+    return row;
+  }
+
+  rowsOf(entry: KeyEntry, slot: number): Map<string, Row> {
+    let rows = entry.many[slot];
+    if (rows === undefined) {
+      rows = new Map();
+      entry.many[slot] = rows;
+    }
+    return rows;
+  }
+
+  /** A row with a subkey; read from the store when it may be there and is not cached. */
+  row(entry: KeyEntry, slot: number, id: string): Row {
+    const rows = this.rowsOf(entry, slot);
+    let row = rows.get(id);
+    if (row !== undefined) return row;
+    const subkey = Buffer.from(id, "latin1");
+    row = new Row(entry, slot, subkey);
+    rows.set(id, row);
+    if (!entry.complete && (this.options.slots[slot] as SlotCodec).kind === "entries") {
+      const key = rowKey(slot, entry.bytes, subkey);
+      const value = this.options.store.get(key);
+      this.misses++;
+      if (value !== undefined) this.place(row, key, value);
+    }
+    return row;
+  }
+
+  set(row: Row, value: unknown): void {
+    this.journalRows.push(row);
+    this.journalValues.push(row.value);
+    row.value = value;
+    if (!row.dirty) {
+      row.dirty = true;
+      row.entry.pins++;
+      this.dirtyRows.push(row);
+    }
+  }
+
+  /** Everything before this can't be undone any more. */
+  mark(): void {
+    this.journalRows.length = 0;
+    this.journalValues.length = 0;
+  }
+
+  /** Names this moment for `undo`; valid until `mark`. */
+  get savepoint(): number {
+    return this.journalRows.length;
+  }
+
+  /** Takes back every `set` since the savepoint; without one: since `mark`. */
+  undo(savepoint = 0): void {
+    for (let i = this.journalRows.length - 1; i >= savepoint; i--) (this.journalRows[i] as Row).value = this.journalValues[i];
+    this.journalRows.length = savepoint;
+    this.journalValues.length = savepoint;
+  }
+
+  /** Encodes what changed since the last commit into `buffer`, and moves the digest to the state after it. */
+  prepare(buffer: RowBuffer): PreparedRows {
+    const start = buffer.length;
+    const rowsBefore = buffer.rows;
+    const kept: Row[] = [];
+    for (const row of this.dirtyRows) {
+      if (row.value === row.committed) {
+        this.clean(row);
+        continue;
+      }
+      kept.push(row);
+      this.encodeRow(row, buffer);
+    }
+    this.dirtyRows = [];
+    this.preparedRows = kept;
+    return { bytes: buffer.bytes.subarray(start, buffer.length), count: buffer.rows - rowsBefore };
+  }
+
+  private encodeRow(row: Row, buffer: RowBuffer): void {
+    const { digest } = this;
+    if (row.counted) subtractDigest(digest, [row.hash0, row.hash1, row.hash2, row.hash3]);
+    const at = buffer.beginRow(row.slot, row.entry.bytes, row.subkey);
+    if (row.value === undefined) {
+      buffer.endRow(null);
+      row.counted = false;
+      return;
+    }
+    buffer.endRow((this.options.slots[row.slot] as SlotCodec).encode(row.value));
+    this.count(row, buffer.hashRow(at, this.options.seed));
+  }
+
+  private count(row: Row, hash: Uint32Array): void {
+    row.hash0 = hash[0] as number;
+    row.hash1 = hash[1] as number;
+    row.hash2 = hash[2] as number;
+    row.hash3 = hash[3] as number;
+    row.counted = true;
+    addDigest(this.digest, hash);
+  }
+
+  /** The prepared commit was decided: it is what queries see, and what waits for the store. */
+  fold(): void {
+    for (const row of this.preparedRows) {
+      row.committed = row.value;
+      row.dirty = false;
+      if (row.unsaved) row.entry.pins--;
+      else {
+        row.unsaved = true;
+        this.unsavedRows.push(row);
+      }
+    }
+    this.preparedRows = [];
+  }
+
+  /** Everything that was committed and is not yet stored, for one atomic batch; `saved` follows once it is written. Nothing may be committed between. */
+  unsavedWrites(): RowWrite[] {
+    const buffer = new RowBuffer(Math.max(1 << 12, this.unsavedRows.length * 96));
+    for (const row of this.unsavedRows) {
+      buffer.beginRow(row.slot, row.entry.bytes, row.subkey);
+      buffer.endRow(row.committed === undefined ? null : (this.options.slots[row.slot] as SlotCodec).encode(row.committed));
+    }
+    return [...decodeRows(buffer.bytes.subarray(0, buffer.length))];
+  }
+
+  saved(): void {
+    const rows = this.unsavedRows;
+    this.unsavedRows = [];
+    if (rows.length > 0) this.storeIsEmpty = false;
+    for (const row of rows) {
+      row.unsaved = false;
+      row.entry.pins--;
+      if (row.committed === undefined && row.value === undefined && !row.dirty) this.forget(row);
+    }
+    this.evict();
+  }
+
+  /** CLOCK over the map's insertion order: an entry that was used gets a second chance at the back. */
+  evict(): void {
+    let over = this.entries.size - this.options.maxKeys;
+    if (over <= 0) return;
+    let looks = this.entries.size * 2;
+    for (const entry of this.entries.values()) {
+      if (over <= 0 || looks-- <= 0) return;
+      if (entry.pins > 0) continue;
+      this.entries.delete(entry.id);
+      if (entry.touched) {
+        entry.touched = false;
+        this.entries.set(entry.id, entry);
+      } else over--;
+    }
+  }
+
+  /** All stored rows of a key in a slot, with the cache's committed values over them, in subkey order. For queries and map ranges. */
+  *committedRows(slot: number, keyBytes: Buffer): Generator<{ readonly subkey: Buffer; readonly value: unknown }> {
+    yield* this.mergedRows(slot, keyBytes, this.entries.get(latin1(keyBytes)), (row) => row.committed);
+  }
+
+  *currentRows(slot: number, entry: KeyEntry): Generator<{ readonly subkey: Buffer; readonly value: unknown }> {
+    yield* this.mergedRows(slot, entry.bytes, entry, (row) => row.value);
+  }
+
+  /** What the last commit left of a key's single row. */
+  committedSingle(slot: number, keyBytes: Buffer): unknown {
+    const cached = this.entries.get(latin1(keyBytes));
+    const row = cached?.single[slot];
+    if (cached?.loaded === true) return row?.committed;
+    return this.stored(rowPrefix(slot, keyBytes), slot);
+  }
+
+  committedEntry(slot: number, keyBytes: Buffer, subkey: Buffer): unknown {
+    const row = this.entries.get(latin1(keyBytes))?.many[slot]?.get(latin1(subkey));
+    return row === undefined ? this.stored(rowKey(slot, keyBytes, subkey), slot) : row.committed;
+  }
+
+  private stored(key: Buffer, slot: number): unknown {
+    if (this.storeIsEmpty) return undefined;
+    const value = this.options.store.get(key);
+    return value === undefined ? undefined : (this.options.slots[slot] as SlotCodec).decode(asBuffer(value));
+  }
+
+  private *mergedRows(slot: number, keyBytes: Buffer, entry: KeyEntry | undefined, pick: (row: Row) => unknown): Generator<{ readonly subkey: Buffer; readonly value: unknown }> {
+    const merged = new Map<string, unknown>();
+    const codec = this.options.slots[slot] as SlotCodec;
+    if (!this.storeIsEmpty && entry?.complete !== true) {
+      for (const stored of this.options.store.range(prefixRange(rowPrefix(slot, keyBytes)))) {
+        merged.set(latin1(parseRowKey(stored.key).subkey), codec.decode(asBuffer(stored.value)));
+      }
+    }
+    for (const [id, row] of entry?.many[slot] ?? []) {
+      const value = pick(row);
+      if (value === undefined) merged.delete(id);
+      else merged.set(id, value);
+    }
+    for (const id of [...merged.keys()].sort()) yield { subkey: Buffer.from(id, "latin1"), value: merged.get(id) };
+  }
+
+  private loadRange(entry: KeyEntry, slot: number): void {
+    const rows = this.rowsOf(entry, slot);
+    for (const stored of this.options.store.range(prefixRange(rowPrefix(slot, entry.bytes)))) {
+      const { subkey } = parseRowKey(stored.key);
+      const row = new Row(entry, slot, Buffer.from(subkey));
+      rows.set(latin1(subkey), row);
+      this.place(row, stored.key, stored.value);
+    }
+  }
+
+  /** Puts a stored value into its row. Its hash is computed anew: it was added to the digest when it was written. */
+  private place(row: Row, _key: Uint8Array, value: Uint8Array): void {
+    const bytes = asBuffer(value);
+    row.value = (this.options.slots[row.slot] as SlotCodec).decode(bytes);
+    row.committed = row.value;
+    this.scratch.clear();
+    const at = this.scratch.beginRow(row.slot, row.entry.bytes, row.subkey);
+    this.scratch.endRow(bytes);
+    const hash = this.scratch.hashRow(at, this.options.seed);
+    row.hash0 = hash[0] as number;
+    row.hash1 = hash[1] as number;
+    row.hash2 = hash[2] as number;
+    row.hash3 = hash[3] as number;
+    row.counted = true;
+  }
+
+  private clean(row: Row): void {
+    row.dirty = false;
+    row.entry.pins--;
+    if (row.value === undefined && !row.unsaved) this.forget(row);
+  }
+
+  /** An absent row with a subkey need not be remembered where a miss is known to be an absence. */
+  private forget(row: Row): void {
+    if (row.subkey === undefined) return;
+    const { entry } = row;
+    if (entry.complete || (this.options.slots[row.slot] as SlotCodec).kind === "windows") entry.many[row.slot]?.delete(latin1(row.subkey));
+  }
+}
+
+function asBuffer(bytes: Uint8Array): Buffer {
+  return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}

@@ -1,0 +1,157 @@
+import { RepriseError } from "@reprise/schema";
+import type { CompiledOutput, CompiledProcessor } from "../definition/compiled-processor.ts";
+import type { OutputBuffer } from "../output/output-buffer.ts";
+import { hash128, hashResult } from "../state/digest.ts";
+import type { TaskState } from "../state/task-state.ts";
+import type { DueQueue } from "../time/due-queue.ts";
+import type { TumblingWindow } from "../window/tumbling-window.ts";
+import type { Frame } from "./frame.ts";
+import { RejectSignal } from "./reject-signal.ts";
+import { MapHandle, ValueHandle } from "./state-handles.ts";
+import type { TaskHooks } from "./task-hooks.ts";
+import { TimerHandle, TimersById } from "./timer-handles.ts";
+import { type OnLate, WindowHandle } from "./window-handle.ts";
+import { readHeaders } from "./record-headers.ts";
+
+export interface ContextParts {
+  readonly processor: CompiledProcessor;
+  readonly frame: Frame;
+  readonly state: TaskState;
+  readonly queue: DueQueue;
+  readonly outputs: OutputBuffer;
+  readonly windows: ReadonlyMap<string, TumblingWindow>;
+  readonly hooks: TaskHooks;
+  readonly onLate: OnLate;
+}
+
+/** `ctx` of a handler. One object per task; what it says comes from the frame of the call that is under way. */
+export class HandlerContext {
+  readonly state: { readonly [name: string]: unknown };
+  readonly windows: { readonly [name: string]: unknown };
+  readonly timers: { readonly [name: string]: unknown };
+  readonly tables: { readonly [name: string]: unknown } = {};
+  readonly out: { readonly [name: string]: unknown };
+  readonly metrics: { readonly [name: string]: unknown };
+  readonly log: { info(message: string, fields?: object): void; warn(message: string, fields?: object): void };
+  /** Bounds of the window in `onWindow` and `onLate`. */
+  window: unknown = undefined;
+  private readonly parts: ContextParts;
+
+  constructor(parts: ContextParts) {
+    this.parts = parts;
+    const { processor, frame, state, queue, hooks } = parts;
+    const handles: { [group in "value" | "map" | "window" | "timer"]: [string, unknown][] } = { value: [], map: [], window: [], timer: [] };
+    for (const slot of processor.slots) handles[slot.kind].push([slot.name, makeHandle(slot, parts)]);
+    this.state = Object.fromEntries([...handles.value, ...handles.map]);
+    this.windows = Object.fromEntries(handles.window);
+    this.timers = Object.fromEntries(handles.timer);
+    this.out = Object.fromEntries(processor.outputs.map((output, index) => [output.alias, makeOutput(output, index, parts)]));
+    this.metrics = Object.fromEntries(Object.keys(processor.definition.metrics).map((name) => [name, makeCounter(name, frame, hooks)]));
+    this.log = {
+      info: (message, fields) => hooks.log("info", message, fields),
+      warn: (message, fields) => hooks.log("warn", message, fields),
+    };
+    void state;
+    void queue;
+  }
+
+  get key(): unknown {
+    return this.parts.frame.live().entry.key;
+  }
+
+  get timestamp(): number {
+    return this.parts.frame.live().timestampMs;
+  }
+
+  get params(): unknown {
+    return this.parts.processor.params;
+  }
+
+  get record(): { topic: string; partition: number; offset: bigint; headers: { readonly [name: string]: string } } {
+    const { columns, index, offset } = this.parts.frame.live();
+    return { topic: columns.topic, partition: columns.partition, offset: BigInt(offset), headers: readHeaders(columns, index) };
+  }
+
+  reject(reason: string): never {
+    throw new RejectSignal(reason);
+  }
+
+  /** A UUID (version 8) from the record's position and a count: the same in every replay. */
+  uuid(): string {
+    const [a, b, c, d] = this.draw();
+    const hex = [a, b, c, d].map((w) => w.toString(16).padStart(8, "0")).join("");
+    const variant = ((Number.parseInt(hex[16] as string, 16) & 3) | 8).toString(16);
+    return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-8${hex.slice(13, 16)}-${variant}${hex.slice(17, 20)}-${hex.slice(20)}`;
+  }
+
+  /** Uniform in [0, 1), from the record's position and a count. */
+  random(): number {
+    const [a, b] = this.draw();
+    return ((a >>> 5) * 67108864 + (b >>> 6)) / 9007199254740992;
+  }
+
+  private draw(): [number, number, number, number] {
+    const frame = this.parts.frame.live();
+    const seed = Buffer.from(`${frame.columns.topic}\0${frame.columns.partition}\0${frame.offset}\0${frame.drawn++}`);
+    hash128(seed, 0, seed.length, 0x5eed);
+    return [hashResult[0] as number, hashResult[1] as number, hashResult[2] as number, hashResult[3] as number];
+  }
+}
+
+function makeHandle(slot: CompiledProcessor["slots"][number], parts: ContextParts): unknown {
+  switch (slot.kind) {
+    case "value":
+      return new ValueHandle(slot, parts.state, parts.frame);
+    case "map":
+      return new MapHandle(slot, parts.state, parts.frame);
+    case "window":
+      return new WindowHandle(parts.windows.get(slot.name) as TumblingWindow, parts.frame, parts.onLate);
+    case "timer":
+      return slot.id === undefined ? new TimerHandle(slot, parts.state, parts.frame, parts.queue) : new TimersById(slot, parts.state, parts.frame, parts.queue);
+  }
+}
+
+interface EmitOptions {
+  readonly key?: unknown;
+  readonly timestamp?: number;
+  readonly headers?: { readonly [name: string]: string };
+}
+
+function makeOutput(output: CompiledOutput, index: number, parts: ContextParts): unknown {
+  const emit = (value: unknown, options: EmitOptions | undefined): void => {
+    const frame = parts.frame.live();
+    let key: Buffer;
+    if (options?.key !== undefined) key = encode(output, "key", options.key);
+    else if (output.sameKey) key = frame.entry.bytes;
+    else throw new RepriseError("OUTPUT_INVALID", `output ${output.alias} has another key than the processor: emit(value, { key })`);
+    parts.outputs.add({
+      output: index,
+      key,
+      value: value === null ? null : encode(output, "value", value),
+      timestampMs: options?.timestamp ?? frame.streamTimeMs,
+      causeInput: frame.input,
+      causeOffset: frame.offset,
+      headers: options?.headers === undefined ? undefined : Object.entries(options.headers).map(([k, v]) => ({ key: k, value: v })),
+    });
+  };
+  if (output.kind === "table") return { upsert: (value: unknown, options?: EmitOptions) => emit(value, options), delete: (options?: EmitOptions) => emit(null, options) };
+  return { emit: (value: unknown, options?: EmitOptions) => emit(value, options) };
+}
+
+function encode(output: CompiledOutput, part: "key" | "value", value: unknown): Buffer {
+  try {
+    return output[part].encode(value);
+  } catch (cause) {
+    throw new RepriseError("OUTPUT_INVALID", `output ${output.alias} (${output.topic}): ${part}: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+  }
+}
+
+function makeCounter(name: string, frame: Frame, hooks: TaskHooks): unknown {
+  return {
+    inc(labelsOrBy?: { readonly [label: string]: string } | number, by?: number): void {
+      frame.live();
+      if (typeof labelsOrBy === "object") hooks.count(name, labelsOrBy, by ?? 1);
+      else hooks.count(name, {}, labelsOrBy ?? 1);
+    },
+  };
+}

@@ -1,0 +1,111 @@
+import { latin1 } from "../internal/latin1.ts";
+import type { CompiledSlot } from "../definition/compiled-processor.ts";
+import type { TaskState } from "../state/task-state.ts";
+import type { Frame } from "./frame.ts";
+
+type Slot<K extends CompiledSlot["kind"]> = Extract<CompiledSlot, { kind: K }>;
+
+/** `ctx.state.<name>` of a value state. */
+export class ValueHandle {
+  private readonly slot: Slot<"value">;
+  private readonly state: TaskState;
+  private readonly frame: Frame;
+
+  constructor(slot: Slot<"value">, state: TaskState, frame: Frame) {
+    this.slot = slot;
+    this.state = state;
+    this.frame = frame;
+  }
+
+  get(): unknown {
+    const { value } = this.state.single(this.frame.live().entry, this.slot.slot);
+    return value === undefined ? this.slot.initial : value;
+  }
+
+  set(value: unknown): void {
+    this.slot.schema.check(value);
+    this.state.set(this.state.single(this.frame.live().entry, this.slot.slot), value);
+  }
+
+  update(change: (draft: unknown) => unknown): void {
+    const row = this.state.single(this.frame.live().entry, this.slot.slot);
+    const before = row.value === undefined ? this.slot.initial : row.value;
+    const draft = before === undefined ? undefined : this.slot.schema.clone(before);
+    const returned = change(draft);
+    const next = returned === undefined ? draft : returned;
+    this.slot.schema.check(next);
+    this.state.set(row, next);
+  }
+
+  delete(): void {
+    this.state.set(this.state.single(this.frame.live().entry, this.slot.slot), undefined);
+  }
+}
+
+export interface MapRange {
+  readonly from?: unknown;
+  readonly to?: unknown;
+  readonly prefix?: string;
+  readonly reverse?: boolean;
+  readonly limit?: number;
+}
+
+/** `ctx.state.<name>` of a map state. */
+export class MapHandle {
+  private readonly slot: Slot<"map">;
+  private readonly state: TaskState;
+  private readonly frame: Frame;
+
+  constructor(slot: Slot<"map">, state: TaskState, frame: Frame) {
+    this.slot = slot;
+    this.state = state;
+    this.frame = frame;
+  }
+
+  get(key: unknown): unknown {
+    return this.row(key).value;
+  }
+
+  has(key: unknown): boolean {
+    return this.row(key).value !== undefined;
+  }
+
+  set(key: unknown, value: unknown): void {
+    this.slot.schema.check(value);
+    this.state.set(this.row(key), value);
+  }
+
+  delete(key: unknown): void {
+    this.state.set(this.row(key), undefined);
+  }
+
+  *entries(range: MapRange = {}): Generator<readonly [unknown, unknown]> {
+    const { entry } = this.frame.live();
+    yield* selectEntries(this.slot, this.state.currentRows(this.slot.slot, entry), range);
+  }
+
+  private row(key: unknown): { value: unknown } & Parameters<TaskState["set"]>[0] {
+    return this.state.row(this.frame.live().entry, this.slot.slot, latin1(this.slot.entryKey.encode(key)));
+  }
+}
+
+/** The rows of a map within a range, decoded; `from` inclusive, `to` exclusive. */
+export function* selectEntries(
+  slot: Slot<"map">,
+  rows: Iterable<{ readonly subkey: Buffer; readonly value: unknown }>,
+  range: MapRange,
+): Generator<readonly [unknown, unknown]> {
+  const from = range.from === undefined ? undefined : slot.entryKey.encode(range.from);
+  const to = range.to === undefined ? undefined : slot.entryKey.encode(range.to);
+  const prefix = range.prefix === undefined ? undefined : slot.entryKey.prefix(range.prefix);
+  const all = range.reverse === true ? [...rows].reverse() : rows;
+  let left = range.limit ?? Number.POSITIVE_INFINITY;
+  for (const { subkey, value } of all) {
+    if (left <= 0) return;
+    if (from !== undefined && subkey.compare(from) < 0) continue;
+    if (to !== undefined && subkey.compare(to) >= 0) continue;
+    if (prefix !== undefined && !subkey.subarray(0, prefix.length).equals(prefix)) continue;
+    left--;
+    yield [slot.entryKey.decode(subkey), value];
+  }
+}

@@ -1,0 +1,114 @@
+import { RepriseError } from "@reprise/schema";
+import type { CompiledProcessor, CompiledSlot } from "../definition/compiled-processor.ts";
+import { decodeNumber, encodeNumber } from "../state/ordered-key.ts";
+import { type MapRange, selectEntries } from "../task/state-handles.ts";
+import type { Task } from "../task/task.ts";
+import type { Accumulator } from "../window/accumulator.ts";
+
+/** What is asked of a view, from the query string: JSON texts. */
+export interface ViewQuery {
+  readonly entry?: string;
+  readonly entries?: string;
+  readonly from?: string;
+  readonly to?: string;
+  readonly prefix?: string;
+  readonly limit?: string;
+  readonly reverse?: string;
+  readonly current?: string;
+}
+
+/** `undefined`: the key has no row. `json`: the answer's part as JSON text, so that every schema writes its own. */
+export type ViewResult = { readonly field: "value" | "entries" | "rows"; readonly json: string } | undefined;
+
+type View = Extract<CompiledSlot, { view: boolean }>;
+
+/** @throws RepriseError VIEW_UNKNOWN listing the views there are */
+export function viewOf(processor: CompiledProcessor, name: string): View {
+  const views = processor.slots.filter((slot): slot is View => slot.kind !== "timer" && slot.view);
+  const found = views.find((slot) => slot.name === name);
+  if (found !== undefined) return found;
+  const names = views.map((v) => v.name).join(", ");
+  throw new RepriseError("VIEW_UNKNOWN", `${processor.name} v${processor.version} has no view ${name}; ${names === "" ? "it has none" : `it has ${names}`}`, { details: { processor: processor.name, view: name } });
+}
+
+/**
+ * The bytes of a key given as text: as it is for string keys, else as JSON.
+ * @throws RepriseError INVALID_ARGUMENT naming what does not fit
+ */
+export function keyBytesOf(processor: CompiledProcessor, text: string): Buffer {
+  try {
+    return processor.key.encode(processor.key.kind === "string" ? text : processor.key.fromJson(text));
+  } catch (cause) {
+    throw new RepriseError("INVALID_ARGUMENT", `the key ${text} does not fit the key of ${processor.name}: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+  }
+}
+
+/** Answers from what was committed. @throws RepriseError INVALID_ARGUMENT */
+export function readView(task: Task, view: View, key: Buffer, query: ViewQuery): ViewResult {
+  switch (view.kind) {
+    case "value": {
+      const stored = task.state.committedSingle(view.slot, key);
+      const value = stored === undefined ? view.initial : stored;
+      return value === undefined || stored === undefined ? undefined : { field: "value", json: view.schema.toJson(value) };
+    }
+    case "map":
+      return query.entry === undefined ? readEntries(task, view, key, query) : readEntry(task, view, key, query.entry);
+    case "window":
+      return readWindows(task, view, key, query);
+  }
+}
+
+/** The committed entries of a map state's key within a range. */
+export function committedEntries(task: Task, map: Extract<CompiledSlot, { kind: "map" }>, key: Buffer, range: MapRange): Iterable<readonly [unknown, unknown]> {
+  return selectEntries(map, task.state.committedRows(map.slot, key), range);
+}
+
+function readEntry(task: Task, view: Extract<View, { kind: "map" }>, key: Buffer, entry: string): ViewResult {
+  const value = task.state.committedEntry(view.slot, key, view.entryKey.encode(entryKeyOf(view, entry)));
+  return value === undefined ? undefined : { field: "value", json: view.schema.toJson(value) };
+}
+
+function readEntries(task: Task, view: Extract<View, { kind: "map" }>, key: Buffer, query: ViewQuery): ViewResult {
+  const range: { -readonly [P in keyof MapRange]: MapRange[P] } = {};
+  if (query.from !== undefined) range.from = entryKeyOf(view, query.from);
+  if (query.to !== undefined) range.to = entryKeyOf(view, query.to);
+  if (query.prefix !== undefined) range.prefix = query.prefix;
+  if (query.reverse !== undefined) range.reverse = query.reverse !== "false";
+  if (query.limit !== undefined) range.limit = numberOf(query.limit, "limit");
+  const parts: string[] = [];
+  for (const [k, v] of committedEntries(task, view, key, range)) parts.push(`[${view.entryKeySchema.toJson(k)},${view.schema.toJson(v)}]`);
+  return { field: "entries", json: `[${parts.join(",")}]` };
+}
+
+function readWindows(task: Task, view: Extract<View, { kind: "window" }>, key: Buffer, query: ViewQuery): ViewResult {
+  if (query.current !== undefined) {
+    const start = Math.floor(task.streamTimeMs / view.sizeMs) * view.sizeMs;
+    if (!Number.isFinite(start)) return undefined;
+    const acc = task.state.committedEntry(view.slot, key, encodeNumber(start)) as Accumulator | undefined;
+    return acc === undefined ? undefined : { field: "value", json: JSON.stringify(view.layout.result(acc)) };
+  }
+  const from = query.from === undefined ? Number.NEGATIVE_INFINITY : numberOf(query.from, "from");
+  const to = query.to === undefined ? Number.POSITIVE_INFINITY : numberOf(query.to, "to");
+  const rows: { value: unknown; start: number; end: number }[] = [];
+  for (const { subkey, value } of task.state.committedRows(view.slot, key)) {
+    const start = decodeNumber(subkey);
+    if (start >= from && start < to) rows.push({ value: view.layout.result(value as Accumulator), start, end: start + view.sizeMs });
+  }
+  return { field: "rows", json: JSON.stringify(rows) };
+}
+
+function entryKeyOf(view: Extract<View, { kind: "map" }>, text: string): unknown {
+  try {
+    return view.entryKeySchema.fromJson(text);
+  } catch (cause) {
+    // `?entry=JFK` is what people type; `?entry="JFK"` is JSON.
+    if (view.entryKeySchema.kind === "string") return text;
+    throw new RepriseError("INVALID_ARGUMENT", `the entry ${text} does not fit the entries of ${view.name}`, { cause });
+  }
+}
+
+function numberOf(text: string, name: string): number {
+  const n = Number(text);
+  if (text.trim() === "" || Number.isNaN(n)) throw new RepriseError("INVALID_ARGUMENT", `${name} must be a number, got ${text}`, { details: { name } });
+  return n;
+}

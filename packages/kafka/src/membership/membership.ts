@@ -1,0 +1,198 @@
+import type { KafkaConsumer, LibrdKafkaError } from "@confluentinc/kafka-javascript";
+import type { Membership } from "@reprise/engine";
+import { RepriseError } from "@reprise/schema";
+import { openCluster } from "../internal/cluster.ts";
+import { called, isNativeError, nativeClient, nativeCode } from "../internal/native-client.ts";
+import { kafkaError } from "../internal/wire-error.ts";
+import { type MembershipIdentity, membershipSettings } from "./membership-settings.ts";
+
+export interface MembershipOptions extends MembershipIdentity {
+  /** The lead input: the only topic that the group protocol knows of. */
+  readonly topic: string;
+  /** Default 30 s: how long a rebalance waits for `onAssigned` or `onRevoked`; below the 60 s after which the group gives up on the member. */
+  readonly handlerTimeoutMs?: number;
+  /** Default 30 s: how long `join` tries to reach a broker. */
+  readonly connectTimeoutMs?: number;
+}
+
+/** A membership with the consumer whose group metadata fences the offsets of a `TransactionalWriter`. */
+export interface KafkaMembership extends Membership {
+  readonly consumer: KafkaConsumer;
+}
+
+type Handlers = Parameters<Membership["join"]>[0];
+interface Assigned {
+  readonly topic: string;
+  readonly partition: number;
+}
+
+/** How often rebalance events are fetched; the wait of a member that has to give a partition up. */
+const pollIntervalMs = 50;
+
+/**
+ * Membership by subscription to one topic. Nothing is ever fetched: an assignment is paused as soon as it is made, at explicit
+ * offsets (without them librdkafka looks for committed ones and fails with 'no offset'), and is polled on a timer of its own.
+ *
+ * A rebalance is answered only after the handler's promise: while a revoke is unanswered the broker refuses the member's commits,
+ * and no other member has the partition. It is always answered, also when the handler fails or hangs, and while leaving.
+ *
+ * `join` resolves when the subscription is made; the assignment comes by `onAssigned`. `leave` calls `onRevoked` for what is
+ * left. The broker keeps a static member's partitions for it until the session time-out.
+ */
+export function createMembership(options: MembershipOptions): KafkaMembership {
+  const handlerTimeoutMs = options.handlerTimeoutMs ?? 30_000;
+  const connectTimeoutMs = options.connectTimeoutMs ?? 30_000;
+  let handlers: Handlers | undefined;
+  let rebalances: Promise<void> = Promise.resolve();
+  let polling: Promise<void> | undefined;
+  let stopped = false;
+  let leaving: Promise<void> | undefined;
+
+  const consumer: KafkaConsumer = new (nativeClient().KafkaConsumer)({
+    ...membershipSettings(options),
+    rebalance_cb: (error: LibrdKafkaError, assignment: Assigned[]) => {
+      // One after the other: an assignment may follow a revocation that is still being answered.
+      rebalances = rebalances.then(() => answer(error.code, assignment));
+    },
+  } as never);
+
+  function report(error: unknown): void {
+    try {
+      handlers?.onError(error);
+    } catch {
+      // A reporter that throws must not keep a rebalance unanswered.
+    }
+  }
+
+  async function answer(code: number, assignment: Assigned[]): Promise<void> {
+    const ours = assignment.filter((each) => each.topic === options.topic).map((each) => each.partition);
+    if (code === nativeCode.assignPartitions) {
+      await handled("onAssigned", handlers?.onAssigned, ours);
+      answering(() => {
+        const at = assignment.map((each) => ({ topic: each.topic, partition: each.partition, offset: 0 }));
+        if (consumer.rebalanceProtocol() === "EAGER") consumer.assign(at);
+        else consumer.incrementalAssign(at);
+        if (at.length > 0) consumer.pause(at);
+      });
+    } else {
+      await handled("onRevoked", handlers?.onRevoked, ours);
+      answering(() => {
+        if (consumer.rebalanceProtocol() === "EAGER") consumer.unassign();
+        else consumer.incrementalUnassign(assignment);
+      });
+    }
+  }
+
+  async function handled(name: string, handler: ((partitions: readonly number[]) => Promise<void>) | undefined, partitions: number[]): Promise<void> {
+    if (handler === undefined) return;
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<never>((_, reject) => {
+      timer = setTimeout(() => {
+        const message = `${name} of group '${options.groupId}' did not finish within ${handlerTimeoutMs} ms; the rebalance is answered without it.`;
+        reject(new RepriseError("KAFKA_FAILED", message, { details: { groupId: options.groupId, partitions: partitions.join(",") } }));
+      }, handlerTimeoutMs);
+    });
+    try {
+      await Promise.race([handler(partitions), late]);
+    } catch (error) {
+      report(error);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  function answering(act: () => void): void {
+    try {
+      act();
+    } catch (error) {
+      // While closing, librdkafka may have dropped the assignment by itself; an eager unassign answers in any case.
+      try {
+        consumer.unassign();
+      } catch {
+        report(kafkaFailure("A rebalance could not be answered", error));
+      }
+    }
+  }
+
+  function kafkaFailure(what: string, error: unknown): RepriseError {
+    const code = isNativeError(error) ? error.code : undefined;
+    const message = error instanceof Error ? error.message : String(error);
+    return new RepriseError("KAFKA_FAILED", `${what} (group '${options.groupId}', member '${options.groupInstanceId}'): ${message}`, {
+      details: { groupId: options.groupId, groupInstanceId: options.groupInstanceId, kafkaCode: code },
+      cause: error,
+    });
+  }
+
+  async function pollUntilStopped(): Promise<void> {
+    // 0: take what is there. A longer wait would hold one of libuv's threads.
+    consumer.setDefaultConsumeTimeout(0);
+    while (!stopped) {
+      await called((done) => consumer.consume(1, done as never)).catch((error: unknown) => {
+        // Time-outs are how 'nothing there' reads in places.
+        if (!stopped && isNativeError(error) && error.code !== nativeCode.timedOut) report(classified(error));
+      });
+      await new Promise((resolve) => setTimeout(resolve, pollIntervalMs));
+    }
+  }
+
+  function classified(error: unknown): RepriseError {
+    const code = isNativeError(error) ? error.code : 0;
+    if (code === kafkaError.unknownTopicOrPartition || code === nativeCode.unknownTopic) {
+      return new RepriseError("TOPIC_MISSING", `The topic '${options.topic}' does not exist.`, { details: { topic: options.topic }, cause: error });
+    }
+    if (code === nativeCode.fencedInstanceId || code === nativeCode.fatal) {
+      return kafkaFailure("Another process joined with the same member id, or the membership ended for good", error);
+    }
+    if (code === nativeCode.maxPollExceeded) return kafkaFailure("The member did not poll for too long and lost its partitions", error);
+    return kafkaFailure("The membership met an error", error);
+  }
+
+  async function join(given: Handlers): Promise<void> {
+    if (handlers !== undefined) throw new RepriseError("ILLEGAL_STATE", `The membership of '${options.groupId}' was joined before; make a new one.`);
+    handlers = given;
+    await requireTopic();
+    // Only what ends the membership: librdkafka reports lost connections here too, and mends them.
+    consumer.on("event.error", (error: LibrdKafkaError) => {
+      if (error.isFatal === true || error.code === nativeCode.fatal || error.code === nativeCode.fencedInstanceId) report(classified(error));
+    });
+    try {
+      await called((done) => consumer.connect({ timeout: connectTimeoutMs }, done));
+    } catch (error) {
+      throw new RepriseError("BROKER_UNREACHABLE", `No Kafka broker answered at ${options.bootstrap} within ${connectTimeoutMs} ms.`, {
+        details: { bootstrap: options.bootstrap },
+        cause: error,
+      });
+    }
+    consumer.subscribe([options.topic]);
+    polling = pollUntilStopped();
+  }
+
+  /** Asked first: a subscription to a topic that is missing waits for it for ever. */
+  async function requireTopic(): Promise<void> {
+    const cluster = openCluster({ ...options, clientId: "reprise-membership" });
+    try {
+      const topic = (await cluster.metadata([options.topic])).topics[0];
+      if (topic?.errorCode === kafkaError.unknownTopicOrPartition) {
+        throw new RepriseError("TOPIC_MISSING", `The topic '${options.topic}' does not exist.`, { details: { topic: options.topic } });
+      }
+    } finally {
+      await cluster.close();
+    }
+  }
+
+  return {
+    consumer,
+    join,
+    leave() {
+      leaving ??= (async () => {
+        stopped = true;
+        // One disconnect, after the loop has stopped. It asks for the revocation of what is left, and returns once that is answered.
+        await polling;
+        await rebalances;
+        if (consumer.isConnected()) await called((done) => consumer.disconnect(done as never));
+        await rebalances;
+      })();
+      return leaving;
+    },
+  };
+}

@@ -1,0 +1,172 @@
+/** One row of the table from which `docs/metrics.md` is generated. */
+export interface MetricEntry {
+  readonly type: "counter" | "gauge" | "histogram";
+  /** Whose it is. A worker's metrics also have `processLabels`. */
+  readonly scope: "worker" | "controller" | "every";
+  readonly labels: readonly string[];
+  readonly help: string;
+  /** Upper bounds of a histogram. */
+  readonly buckets?: readonly number[];
+}
+
+/** Labels that a worker has once for all of its metrics (`createMetrics({ defaultLabels })`). */
+export const processLabels = ["processor", "version", "deployment"] as const;
+
+const input = ["topic", "partition"] as const;
+const task = ["partition"] as const;
+const deployment = processLabels;
+
+/** From a commit of an idle task (1 ms) to the transaction timeout (10 s). */
+const commitSeconds = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10] as const;
+/** From a checkpoint of nothing to one of tens of gigabytes. */
+const copySeconds = [0.01, 0.05, 0.1, 0.5, 1, 5, 10, 30, 60, 300, 900, 3_600] as const;
+const batchRecords = [1, 10, 100, 500, 1_000, 5_000, 10_000, 50_000, 100_000] as const;
+
+/** Every metric of Reprise, by its name in Prometheus. Names are never reused for something else. */
+export const metricTable = {
+  // Lag and progress
+  reprise_lag_records: worker(
+    "gauge",
+    input,
+    "Last stable offset minus position: how far the task is behind the log. Counts offsets, so control records and compacted holes too.",
+  ),
+  reprise_lag_seconds: worker(
+    "gauge",
+    input,
+    "Wall time since the newest moment at which the log ended where the task is now. 0 when it is at the end.",
+  ),
+  reprise_publisher_lag_records: worker(
+    "gauge",
+    input,
+    "The publisher's committed position minus position; a follower goes no further. 0 for the publisher.",
+  ),
+  reprise_publisher_lag_seconds: worker(
+    "gauge",
+    input,
+    "Wall time since the publisher was where the follower is now. 0 for the publisher.",
+  ),
+  reprise_position: worker("gauge", input, "The next offset that the task will process."),
+  reprise_committed_position: worker("gauge", input, "The position that the last commit recorded."),
+  reprise_end_offset: worker("gauge", input, "Last stable offset of the input partition."),
+  reprise_unstable_records: worker("gauge", input, "High watermark minus last stable offset: what open transactions hold back."),
+  reprise_unstable_seconds: worker(
+    "gauge",
+    input,
+    "For how long the last stable offset has stood still below the high watermark. Growing: a hanging transaction.",
+  ),
+  reprise_stream_time_seconds: worker("gauge", task, "Stream time of the task, as Unix time."),
+  // Work
+  reprise_records_total: worker("counter", input, "Records processed."),
+  reprise_output_records_total: worker("counter", ["topic"], "Records written to an output, when publishing."),
+  reprise_muted_records_total: worker("counter", ["topic"], "Records that were not written because the task does not publish."),
+  reprise_commits_total: worker("counter", [], "Commits that succeeded."),
+  reprise_commit_failures_total: worker("counter", ["reason"], "Commits that were given up or repeated, by error code."),
+  reprise_commit_duration_seconds: worker("histogram", [], "From the first call of a commit until Kafka has decided it.", commitSeconds),
+  reprise_batch_duration_seconds: worker("histogram", [], "Time in handlers, timers and windows per batch.", commitSeconds),
+  reprise_batch_records: worker("histogram", [], "Records per batch.", batchRecords),
+  reprise_tasks: worker("gauge", ["state"], "Tasks of this worker by state."),
+  reprise_restarts_total: worker("counter", ["reason"], "Times that a task or the producer was opened anew, by error code."),
+  // State
+  reprise_state_bytes: worker("gauge", task, "Size of the local store, roughly."),
+  reprise_state_rows: worker("gauge", task, "Rows of the task's state."),
+  reprise_cache_hits_total: worker("counter", task, "Rows that a batch found in the cache."),
+  reprise_cache_misses_total: worker("counter", task, "Rows that a batch read from the local store."),
+  reprise_checkpoint_commit: worker("gauge", task, "n of the newest checkpoint that is durable."),
+  reprise_checkpoint_bytes: worker("gauge", task, "Size of the newest checkpoint."),
+  reprise_checkpoint_duration_seconds: worker("histogram", [], "From the start of a checkpoint until it is durable.", copySeconds),
+  reprise_restore_duration_seconds: worker(
+    "histogram",
+    ["source"],
+    "From opening a task until its state is that of its commit record; source is local, checkpoint or empty.",
+    copySeconds,
+  ),
+  // Records that are not like the others
+  reprise_late_records_total: worker("counter", input, "Records below the watermark when they came, which windows did not take."),
+  reprise_late_merged_records_total: worker(
+    "counter",
+    input,
+    "Records of an input that had been passed over as drained: their order may differ in another run.",
+  ),
+  reprise_dead_letters_total: worker(
+    "counter",
+    ["topic", "reason"],
+    "Records that went to the dead-letter topic, by input topic and error code.",
+  ),
+  reprise_skipped_records_total: worker("counter", ["topic", "reason"], "Records that were skipped, by input topic and error code."),
+  // Queries
+  reprise_queries_total: worker("counter", ["view", "outcome"], "Queries on a view; outcome is ok or an error code."),
+  reprise_query_duration_seconds: worker("histogram", ["view"], "Time to answer a query.", commitSeconds),
+  // Deployments
+  reprise_deployment_state: controller("gauge", [...deployment, "state"], "1 for the state that the deployment is in, 0 for the others."),
+  reprise_replay_progress_ratio: controller("gauge", deployment, "Replayed share of the log, 0 to 1."),
+  reprise_replay_remaining_seconds: controller(
+    "gauge",
+    deployment,
+    "Time until it is caught up at the present pace; absent while unknown.",
+  ),
+  reprise_publishing: controller("gauge", deployment, "1 while the deployment has an open publication interval."),
+  reprise_publication_intervals: controller("gauge", deployment, "Publication intervals of the deployment, closed ones included."),
+  reprise_publication_interval_start_offset: controller(
+    "gauge",
+    [...deployment, "topic", "partition"],
+    "Where the newest publication interval begins.",
+  ),
+  reprise_publication_interval_end_offset: controller(
+    "gauge",
+    [...deployment, "topic", "partition"],
+    "Where the newest publication interval ends; absent while it is open.",
+  ),
+  reprise_worker_restarts_total: controller("counter", deployment, "Worker processes that were started again."),
+  reprise_cutovers_total: controller(
+    "counter",
+    ["processor", "outcome"],
+    "Cutovers and rollbacks; outcome is cutover, rollback or the error code.",
+  ),
+  reprise_cutover_duration_seconds: controller("histogram", ["processor"], "From the intent until the new publisher serves.", copySeconds),
+  reprise_comparison_differences: controller(
+    "gauge",
+    ["processor", "version", "against", "kind"],
+    "Differences that the last comparison found; kind is outputs, state or views.",
+  ),
+  reprise_leader: controller("gauge", [], "1 while this controller leads."),
+  // Metrics themselves
+  reprise_metrics_dropped_total: every(
+    "counter",
+    ["metric"],
+    "Samples that were not counted, because the metric has too many label values.",
+  ),
+} as const satisfies { readonly [name: `reprise_${string}`]: MetricEntry };
+
+export type MetricName = keyof typeof metricTable;
+
+function worker<const T extends MetricEntry["type"], const L extends readonly string[]>(
+  type: T,
+  labels: L,
+  help: string,
+  buckets?: readonly number[],
+) {
+  return entry("worker", type, labels, help, buckets);
+}
+
+function controller<const T extends MetricEntry["type"], const L extends readonly string[]>(
+  type: T,
+  labels: L,
+  help: string,
+  buckets?: readonly number[],
+) {
+  return entry("controller", type, labels, help, buckets);
+}
+
+function every<const T extends MetricEntry["type"], const L extends readonly string[]>(type: T, labels: L, help: string) {
+  return entry("every", type, labels, help, undefined);
+}
+
+function entry<S extends MetricEntry["scope"], T extends MetricEntry["type"], L extends readonly string[]>(
+  scope: S,
+  type: T,
+  labels: L,
+  help: string,
+  buckets: readonly number[] | undefined,
+): { readonly scope: S; readonly type: T; readonly labels: L; readonly help: string; readonly buckets?: readonly number[] } {
+  return { scope, type, labels, help, ...(buckets === undefined ? {} : { buckets }) };
+}
