@@ -8,7 +8,9 @@ const sources = {
 };
 const broker = "packages/kafka/test/global-setup.ts";
 /** Integration tests of packages that need a disk, but no broker: they run without waiting for one. */
-const diskOnly = ["packages/state", "packages/checkpoint", "packages/metrics", "scripts"].map((folder) => `${folder}/test/**/*.int.test.ts`);
+const diskOnly = ["packages/state", "packages/checkpoint", "packages/metrics", "scripts"].map(
+  (folder) => `${folder}/test/**/*.int.test.ts`,
+);
 const node = { environment: "node" as const, pool: "forks" as const };
 
 /** The tier of a test is in its file's name, so that nobody has to keep a list. */

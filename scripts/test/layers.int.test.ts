@@ -118,6 +118,13 @@ describe("the layer check", () => {
     });
   }
 
+  it("lets a client's tests declare a processor, and whole-system tests bring a client of their own", () => {
+    write("packages/client/test/client.test.ts", 'import { x } from "@reprise/processor";\n');
+    write("test/package.json", JSON.stringify({ name: "@reprise/system-tests", dependencies: { "@platformatic/kafka": "1" } }));
+    write("test/load.ts", 'import { Producer } from "@platformatic/kafka";\n');
+    expect(check().output).toContain(" 0 violations");
+  });
+
   it("finds a dependency that nothing imports, and one that the build's order does not know", () => {
     writePackage("engine", ["@reprise/schema", "@reprise/processor"], 'import "@reprise/schema";\n');
     write("packages/engine/tsconfig.json", JSON.stringify({ references: [{ path: "../processor" }] }));

@@ -1,7 +1,15 @@
 import { RepriseError } from "@reprise/schema";
 import type { ViewAnswer } from "@reprise/engine";
 import type { ControllerClient } from "@reprise/controller";
-import { compareHourly, compareTotals, compareWorst, type Destination, type HourlyComparison, type RowComparison, type Totals } from "./compare.ts";
+import {
+  compareHourly,
+  compareTotals,
+  compareWorst,
+  type Destination,
+  type HourlyComparison,
+  type RowComparison,
+  type Totals,
+} from "./compare.ts";
 import type { DemoNames } from "./demo-names.ts";
 import type { Airport, FlightLog } from "./flight-log.ts";
 import type { HourlyColumns } from "./follower.ts";
@@ -23,9 +31,15 @@ export function askDeployment(client: ControllerClient, deployment: string): Ask
     const { workers } = deploymentIn(await client.status(), deployment);
     const worker = workers.find((each) => each.tasks.includes(airport.partition));
     if (worker === undefined) throw new RepriseError("NOT_SERVING", `no worker of ${deployment} has partition ${airport.partition}`);
-    const response = await fetch(`${worker.url}/views/${view}/${encodeURIComponent(airport.name)}`, { signal: AbortSignal.timeout(10_000) });
+    const response = await fetch(`${worker.url}/views/${view}/${encodeURIComponent(airport.name)}`, {
+      signal: AbortSignal.timeout(10_000),
+    });
     if (response.status === 404) return undefined;
-    if (!response.ok) throw new RepriseError("NOT_SERVING", `${worker.url} answered ${response.status} for ${view} of ${airport.name}: ${await response.text()}`);
+    if (!response.ok)
+      throw new RepriseError(
+        "NOT_SERVING",
+        `${worker.url} answered ${response.status} for ${view} of ${airport.name}: ${await response.text()}`,
+      );
     return (await response.json()) as ViewAnswer;
   };
 }

@@ -173,7 +173,12 @@ function columns<Row>(rows: readonly Row[], pick: (row: Row) => readonly number[
 const chunkRows = 2048;
 
 /** Replaces a table with columns of strings and numbers. */
-async function fill(connection: DuckDBConnection, table: string, declaration: string, data: readonly (readonly (string | number)[])[]): Promise<void> {
+async function fill(
+  connection: DuckDBConnection,
+  table: string,
+  declaration: string,
+  data: readonly (readonly (string | number)[])[],
+): Promise<void> {
   await connection.run(`create or replace table ${table} (${declaration})`);
   const types: DuckDBType[] = declaration.split(", ").map((column) => (column.endsWith("varchar") ? VARCHAR : DOUBLE));
   const appender = await connection.createAppender(table);

@@ -20,7 +20,8 @@ export function repositoryFolder(): string {
   }
 }
 
-const sourceOf = (version: number): string => join(repositoryFolder(), "packages", "processors", "airport-delays", `v${version}`, "src", "processor.ts");
+const sourceOf = (version: number): string =>
+  join(repositoryFolder(), "packages", "processors", "airport-delays", `v${version}`, "src", "processor.ts");
 
 /** On a cluster of its own the demo uses the names that the sources have. */
 export function plainNames(): DemoNames {
@@ -39,7 +40,11 @@ export async function suffixedNames(folder: string, suffix: string): Promise<Dem
     const target = join(folder, `v${version}`, "processor.ts");
     await mkdir(dirname(target), { recursive: true });
     let text = await readFile(source, "utf8");
-    for (const [before, name] of [["topic(", plain.flights], ["topic(", plain.hourly], ["name: ", plain.processor]] as const) {
+    for (const [before, name] of [
+      ["topic(", plain.flights],
+      ["topic(", plain.hourly],
+      ["name: ", plain.processor],
+    ] as const) {
       const [from, to] = [`${before}"${name}"`, `${before}"${renamed(name)}"`];
       if (text.split(from).length !== 2) throw new Error(`${source} should say ${from} once`);
       text = text.replace(from, to);

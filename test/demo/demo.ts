@@ -16,7 +16,12 @@ const fewestRecords = 5_000;
 
 async function main(): Promise<number> {
   const { values } = parseArgs({
-    options: { records: { type: "string" }, json: { type: "boolean", default: false }, keep: { type: "boolean", default: false }, help: { type: "boolean", default: false } },
+    options: {
+      records: { type: "string" },
+      json: { type: "boolean", default: false },
+      keep: { type: "boolean", default: false },
+      help: { type: "boolean", default: false },
+    },
   });
   if (values.help) {
     process.stdout.write(`${usage}\n`);
@@ -56,7 +61,9 @@ function stopOnSignal(environment: DemoEnvironment): void {
 
 function tellResult(narrator: Narrator, result: DemoResult): void {
   narrator.heading(result.ok ? "All answers agree." : "Answers differ: see above.");
-  narrator.line(`${count(result.records)} flights, replayed at ${count(result.replayRecordsPerSecond)} records/s; cutover ${result.cutoverMs} ms, rollback ${result.rollbackMs} ms`);
+  narrator.line(
+    `${count(result.records)} flights, replayed at ${count(result.replayRecordsPerSecond)} records/s; cutover ${result.cutoverMs} ms, rollback ${result.rollbackMs} ms`,
+  );
   narrator.line(`${result.seconds} s in all`);
 }
 
@@ -81,7 +88,9 @@ main().then(
     process.exitCode = status;
   },
   (error: unknown) => {
-    process.stderr.write(`\nThe demo failed: ${error instanceof Error ? (process.env.DEBUG === undefined ? error.message : error.stack) : String(error)}\n`);
+    process.stderr.write(
+      `\nThe demo failed: ${error instanceof Error ? (process.env.DEBUG === undefined ? error.message : error.stack) : String(error)}\n`,
+    );
     process.exitCode = 1;
   },
 );

@@ -96,7 +96,9 @@ async function placeAirports(connection: DuckDBConnection, file: string, partiti
   const names = await connection.runAndReadAll(
     `select distinct unnest([origin, destination]) as name from read_parquet('${file}') order by name`,
   );
-  const airports = names.getRows().map(([name]) => ({ name: String(name), partition: partitionForKey(Buffer.from(String(name)), partitions) }));
+  const airports = names
+    .getRows()
+    .map(([name]) => ({ name: String(name), partition: partitionForKey(Buffer.from(String(name)), partitions) }));
   await connection.run("create table airport (id integer, name varchar, partition integer)");
   const appender = await connection.createAppender("airport");
   for (const [id, { name, partition }] of airports.entries()) {

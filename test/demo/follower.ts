@@ -102,10 +102,13 @@ function appendRows(rows: HourlyColumns, columns: RecordColumns, airports: Map<s
     const text = spanOf(bytes, columns.keyStarts[index], columns.keyLengths[index]);
     let airport = airports.get(text);
     if (airport === undefined) airports.set(text, (airport = text));
-    const value = JSON.parse(spanOf(bytes, columns.valueStarts[index], columns.valueLengths[index])) as { readonly [field: string]: unknown };
+    const value = JSON.parse(spanOf(bytes, columns.valueStarts[index], columns.valueLengths[index])) as {
+      readonly [field: string]: unknown;
+    };
     const number = (field: string): number => {
       const found = value[field];
-      if (typeof found !== "number") throw new Error(`${columns.topic}/${partition}@${offset} has no number ${field}: ${JSON.stringify(value)}`);
+      if (typeof found !== "number")
+        throw new Error(`${columns.topic}/${partition}@${offset} has no number ${field}: ${JSON.stringify(value)}`);
       return found;
     };
     rows.airports.push(airport);

@@ -50,7 +50,10 @@ describe("the loader", () => {
     await expect(checkLoaded(admin, topic, log, records - 1)).rejects.toThrow(`topic ${topic} ends at`);
 
     const expected = await expectedRecords();
-    const actual = await readAll(topic, expected.map((each) => each.length));
+    const actual = await readAll(
+      topic,
+      expected.map((each) => each.length),
+    );
     expect(actual).toEqual(expected);
   });
 
@@ -80,7 +83,9 @@ describe("the follower", () => {
     await producer.flush();
     await follower.readToEnd();
     const { rows } = follower;
-    expect(rows.airports.map((airport, index) => `${airport} ${rows.flights[index]} ${rows.partitions[index]}@${rows.offsets[index]}`).sort()).toEqual(["ATL 2 1@0", "ATL 3 1@1", "ORD 7 2@0"]);
+    expect(
+      rows.airports.map((airport, index) => `${airport} ${rows.flights[index]} ${rows.partitions[index]}@${rows.offsets[index]}`).sort(),
+    ).toEqual(["ATL 2 1@0", "ATL 3 1@1", "ORD 7 2@0"]);
     expect(rows.timestamps).toEqual([1_000_000, 1_000_000, 1_000_000]);
     await follower.stop();
   });
@@ -132,7 +137,9 @@ async function readAll(topic: string, counts: readonly number[]): Promise<string
         if (columns === undefined) break;
         const text = (starts: Int32Array, lengths: Int32Array): string =>
           columns.bytes.toString("utf8", starts[index], (starts[index] as number) + (lengths[index] as number));
-        read[partition]?.push(`${text(columns.keyStarts, columns.keyLengths)} ${text(columns.valueStarts, columns.valueLengths)} ${columns.timestamps[index]}`);
+        read[partition]?.push(
+          `${text(columns.keyStarts, columns.keyLengths)} ${text(columns.valueStarts, columns.valueLengths)} ${columns.timestamps[index]}`,
+        );
       }
     }
   }

@@ -45,8 +45,12 @@ describe("the flights", () => {
     expect(flights).toHaveLength(records);
     const reported = flights.map((flight) => flight.departure + flight.delay * 60_000);
     expect(reported).toEqual([...reported].sort((a, b) => a - b));
-    expect(await log.partitionCounts(records)).toEqual([0, 1, 2, 3].map((partition) => flights.filter((flight) => flight.partition === partition).length));
-    expect(await log.partitionCounts(3)).toEqual([0, 1, 2, 3].map((partition) => flights.slice(0, 3).filter((flight) => flight.partition === partition).length));
+    expect(await log.partitionCounts(records)).toEqual(
+      [0, 1, 2, 3].map((partition) => flights.filter((flight) => flight.partition === partition).length),
+    );
+    expect(await log.partitionCounts(3)).toEqual(
+      [0, 1, 2, 3].map((partition) => flights.slice(0, 3).filter((flight) => flight.partition === partition).length),
+    );
   });
 
   test("can be read in parts", async () => {
@@ -76,7 +80,10 @@ describe("the model", () => {
     expect(late).toBeGreaterThan(0);
     expect(await lateFlights(log)).toBe(late);
     await expectHourly(log, [{ version: 1, from: [0, 0, 0, 0], to: null }]);
-    const compared = await compareHourly(log, publish(emissions, () => 1));
+    const compared = await compareHourly(
+      log,
+      publish(emissions, () => 1),
+    );
     expect(compared).toMatchObject({ expected: emissions.length, mismatches: 0, seamGaps: 0, seamDuplicates: 0, examples: [] });
   });
 
@@ -103,17 +110,37 @@ describe("the comparison", () => {
   test("finds a missing hour, a doubled one, and one that nobody expects", async () => {
     await expectHourly(log, [{ version: 2, from: [0, 0, 0, 0], to: null }]);
     const [first, second, ...rest] = emissions as [Emission, Emission, ...Emission[]];
-    expect(await compareHourly(log, publish([second, ...rest], () => 2))).toMatchObject({ mismatches: 0, seamGaps: 1, seamDuplicates: 0 });
-    expect(await compareHourly(log, publish([first, first, second, ...rest], () => 2))).toMatchObject({ mismatches: 0, seamGaps: 0, seamDuplicates: 1 });
+    expect(
+      await compareHourly(
+        log,
+        publish([second, ...rest], () => 2),
+      ),
+    ).toMatchObject({ mismatches: 0, seamGaps: 1, seamDuplicates: 0 });
+    expect(
+      await compareHourly(
+        log,
+        publish([first, first, second, ...rest], () => 2),
+      ),
+    ).toMatchObject({ mismatches: 0, seamGaps: 0, seamDuplicates: 1 });
     const stray = { ...(rest.at(-1) as Emission), hour: 0 };
-    expect(await compareHourly(log, publish([...emissions, stray], () => 2))).toMatchObject({ mismatches: 1, seamGaps: 0, seamDuplicates: 0 });
+    expect(
+      await compareHourly(
+        log,
+        publish([...emissions, stray], () => 2),
+      ),
+    ).toMatchObject({ mismatches: 1, seamGaps: 0, seamDuplicates: 0 });
   });
 
   test("finds hours that were published in another order than they were released", async () => {
     await expectHourly(log, [{ version: 2, from: [0, 0, 0, 0], to: null }]);
     const inOne = emissions.filter((emission) => emission.partition === 0);
     const changed = [...inOne.slice(-1), ...inOne.slice(0, -1), ...emissions.filter((emission) => emission.partition !== 0)];
-    expect(await compareHourly(log, publish(changed, () => 2))).toMatchObject({ mismatches: 1, seamGaps: 0, seamDuplicates: 0 });
+    expect(
+      await compareHourly(
+        log,
+        publish(changed, () => 2),
+      ),
+    ).toMatchObject({ mismatches: 1, seamGaps: 0, seamDuplicates: 0 });
   });
 
   test("finds totals that are wrong, missing or too many", async () => {
@@ -128,12 +155,16 @@ describe("the comparison", () => {
   });
 
   test("refuses intervals that leave a position without publisher", async () => {
-    await expect(expectHourly(log, [{ version: 1, from: [0, 0, 0, 0], to: [100, 100, 100, 100] }])).rejects.toThrow("are due, but the publication intervals");
+    await expect(expectHourly(log, [{ version: 1, from: [0, 0, 0, 0], to: [100, 100, 100, 100] }])).rejects.toThrow(
+      "are due, but the publication intervals",
+    );
   });
 });
 
-const firstCut = (): number[] => [0, 1, 2, 3].map((partition) => Math.floor(flights.filter((flight) => flight.partition === partition).length * 0.4));
-const secondCut = (): number[] => [0, 1, 2, 3].map((partition) => Math.floor(flights.filter((flight) => flight.partition === partition).length * 0.7));
+const firstCut = (): number[] =>
+  [0, 1, 2, 3].map((partition) => Math.floor(flights.filter((flight) => flight.partition === partition).length * 0.4));
+const secondCut = (): number[] =>
+  [0, 1, 2, 3].map((partition) => Math.floor(flights.filter((flight) => flight.partition === partition).length * 0.7));
 
 /** v1, then v2, then v1 again. */
 function intervals(cuts: readonly (readonly number[])[]): PublishedBy[] {

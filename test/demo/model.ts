@@ -68,7 +68,9 @@ const byVersion = `(select 1 as version, *, delay as minutes from flight union a
  */
 export async function expectHourly(log: FlightLog, intervals: readonly PublishedBy[]): Promise<void> {
   const { connection } = log;
-  await connection.run("create or replace table interval_of (version integer, partition integer, from_position bigint, to_position bigint)");
+  await connection.run(
+    "create or replace table interval_of (version integer, partition integer, from_position bigint, to_position bigint)",
+  );
   for (const { version, from, to } of intervals) {
     for (let partition = 0; partition < log.partitions; partition++) {
       const end = to === null ? "null" : String(to[partition] ?? 0);

@@ -13,7 +13,8 @@ const plainEveryMs = 5_000;
 
 export function createNarrator(out: NodeJS.WriteStream): Narrator {
   const terminal = out.isTTY === true;
-  const style = (code: number, text: string): string => (terminal && process.env.NO_COLOR === undefined ? `\x1b[${code}m${text}\x1b[0m` : text);
+  const style = (code: number, text: string): string =>
+    terminal && process.env.NO_COLOR === undefined ? `\x1b[${code}m${text}\x1b[0m` : text;
   const started = performance.now();
   let open = false;
   let told = Number.NEGATIVE_INFINITY;
@@ -47,7 +48,9 @@ export function createNarrator(out: NodeJS.WriteStream): Narrator {
     table(rows) {
       const widths = rows[0]?.map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0))) ?? [];
       for (const [index, row] of rows.entries()) {
-        const text = row.map((cell, column) => (column === 0 ? cell.padEnd(widths[column] ?? 0) : cell.padStart(widths[column] ?? 0))).join("   ");
+        const text = row
+          .map((cell, column) => (column === 0 ? cell.padEnd(widths[column] ?? 0) : cell.padStart(widths[column] ?? 0)))
+          .join("   ");
         print(`  ${index === 0 ? style(2, text) : text}`);
       }
     },

@@ -5,7 +5,8 @@ import type { PublishedBy } from "./model.ts";
 export function deploymentIn(status: Status, id: string): DeploymentStatus {
   const found = status.deployments.find((deployment) => deployment.id === id);
   if (found === undefined) throw new Error(`the controller knows no deployment ${id}`);
-  if (found.state === "Failed" || found.state === "Aborted") throw new Error(`${id} is ${found.state}: ${found.reason ?? "no reason given"}`);
+  if (found.state === "Failed" || found.state === "Aborted")
+    throw new Error(`${id} is ${found.state}: ${found.reason ?? "no reason given"}`);
   for (const worker of found.workers) {
     const [failure] = worker.failures;
     if (failure !== undefined) throw new Error(`${id}, partition ${failure.partition}: ${failure.code} ${failure.message}`);

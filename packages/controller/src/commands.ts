@@ -95,7 +95,9 @@ export class Commands {
   #before(key: string, type: ControlRecord["event"]["type"]): ControlRecord | undefined {
     const before = this.#context.controlLog.history.command(key);
     if (before === undefined || before.event.type === type) return before;
-    throw new RepriseError("INVALID_ARGUMENT", `The idempotency key '${key}' was used for another command (${before.event.type}).`, { details: { idempotencyKey: key } });
+    throw new RepriseError("INVALID_ARGUMENT", `The idempotency key '${key}' was used for another command (${before.event.type}).`, {
+      details: { idempotencyKey: key },
+    });
   }
 
   #lagMs(deployment: string): number | null {
@@ -109,9 +111,13 @@ export class Commands {
     const partitions = Array.from({ length: lead.partitions }, (_, partition) => ({ topic: lead.topic, partition }));
     const [taken] = await this.#context.cluster.offsets.committed(groupOf(deployment), partitions);
     if (taken === undefined) return;
-    throw new RepriseError("DECLARATION_CONFLICT", `The consumer group '${groupOf(deployment)}' has committed offsets already, but no such deployment was ever created: is the control topic another one?`, {
-      details: { group: groupOf(deployment), topic: taken.topic, partition: taken.partition },
-    });
+    throw new RepriseError(
+      "DECLARATION_CONFLICT",
+      `The consumer group '${groupOf(deployment)}' has committed offsets already, but no such deployment was ever created: is the control topic another one?`,
+      {
+        details: { group: groupOf(deployment), topic: taken.topic, partition: taken.partition },
+      },
+    );
   }
 }
 

@@ -55,7 +55,13 @@ export class ControllerContext {
   }
 
   /** Decides on the newest state and writes what was decided, with nothing in between. @throws RepriseError NOT_LEADER */
-  decide<T>(decision: (state: ControlState) => { readonly event: ControlEvent; readonly idempotencyKey: string; readonly by?: string; readonly then: (revision: number) => T } | { readonly done: T }): Promise<T> {
+  decide<T>(
+    decision: (
+      state: ControlState,
+    ) =>
+      | { readonly event: ControlEvent; readonly idempotencyKey: string; readonly by?: string; readonly then: (revision: number) => T }
+      | { readonly done: T },
+  ): Promise<T> {
     return this.#writing.run(async () => {
       this.requireLead();
       const decided = decision(this.state);
@@ -84,6 +90,8 @@ export class ControllerContext {
   requireLead(): void {
     if (this.#leading) return;
     const leader = this.board.leader()?.url;
-    throw new RepriseError("NOT_LEADER", `This controller does not lead${leader === undefined ? "" : `; ${leader} does`}.`, { details: { leader } });
+    throw new RepriseError("NOT_LEADER", `This controller does not lead${leader === undefined ? "" : `; ${leader} does`}.`, {
+      details: { leader },
+    });
   }
 }

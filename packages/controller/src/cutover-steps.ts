@@ -1,4 +1,13 @@
-import { type CommitRecord, type ControlEvent, type ControlState, type DeploymentEntry, type PendingCutover, type ProcessorEntry, publisherOf, transactionalIdOf } from "@reprise/engine";
+import {
+  type CommitRecord,
+  type ControlEvent,
+  type ControlState,
+  type DeploymentEntry,
+  type PendingCutover,
+  type ProcessorEntry,
+  publisherOf,
+  transactionalIdOf,
+} from "@reprise/engine";
 import { RepriseError } from "@reprise/schema";
 import type { Cluster } from "./cluster.ts";
 import { behindCut, cutOf } from "./decide/cut.ts";
@@ -75,6 +84,9 @@ function isPending(state: ControlState, processor: string, cutover: string): boo
 
 function entryOf(state: ControlState, deployment: string): DeploymentEntry {
   const entry = state.deployments.get(deployment);
-  if (entry === undefined) throw new RepriseError("CONTROL_LOST", `The control log names deployment '${deployment}' but never created it.`, { details: { deployment } });
+  if (entry === undefined)
+    throw new RepriseError("CONTROL_LOST", `The control log names deployment '${deployment}' but never created it.`, {
+      details: { deployment },
+    });
   return entry;
 }

@@ -8,7 +8,13 @@ const wishes: readonly TopicWish[] = [
   {
     topic: statusTopic,
     partitions: 1,
-    configs: { "cleanup.policy": "compact", "segment.ms": "600000", "segment.bytes": "4194304", "min.cleanable.dirty.ratio": "0.1", "delete.retention.ms": "600000" },
+    configs: {
+      "cleanup.policy": "compact",
+      "segment.ms": "600000",
+      "segment.bytes": "4194304",
+      "min.cleanable.dirty.ratio": "0.1",
+      "delete.retention.ms": "600000",
+    },
   },
 ];
 

@@ -1,4 +1,11 @@
-import { createAdmin, createColumnarReader, createGroupOffsets, createRecordProducer, createTransactionalWriter, type KafkaConnectionOptions } from "@reprise/kafka";
+import {
+  createAdmin,
+  createColumnarReader,
+  createGroupOffsets,
+  createRecordProducer,
+  createTransactionalWriter,
+  type KafkaConnectionOptions,
+} from "@reprise/kafka";
 import type { Cluster, TopicDescription } from "./cluster.ts";
 
 /** What the controller reads ahead is small; the reader's own default is for replays. */
@@ -16,7 +23,9 @@ export function kafkaCluster(options: KafkaConnectionOptions): Cluster {
     offsets,
     async describeTopics(topics) {
       const described = await admin.describeTopics([...new Set(topics)]);
-      return new Map<string, TopicDescription>([...described.values()].map(({ name, topicId, partitions }) => [name, { topic: name, topicId, partitions }]));
+      return new Map<string, TopicDescription>(
+        [...described.values()].map(({ name, topicId, partitions }) => [name, { topic: name, topicId, partitions }]),
+      );
     },
     async createTopic({ topic, partitions, configs }) {
       await admin.createTopics([{ name: topic, partitions, config: configs }]);

@@ -26,7 +26,10 @@ export class Reconciler {
   readonly #jobs = new Map<string, Promise<void>>();
   #stopped = false;
 
-  constructor(context: ControllerContext, options: { readonly stabilityMs: number; readonly removeCheckpoints: (deployment: string) => Promise<void> }) {
+  constructor(
+    context: ControllerContext,
+    options: { readonly stabilityMs: number; readonly removeCheckpoints: (deployment: string) => Promise<void> },
+  ) {
     this.#context = context;
     this.#stabilityMs = options.stabilityMs;
     this.#removeCheckpoints = options.removeCheckpoints;

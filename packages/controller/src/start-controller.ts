@@ -10,13 +10,13 @@ import { ControlLog } from "./control/control-log.ts";
 import { StatusBoard } from "./control/status-board.ts";
 import { TopicTail, type TopicTailOptions } from "./control/topic-tail.ts";
 import { ControllerContext } from "./controller-context.ts";
+import { ControllerMetrics } from "./controller-metrics.ts";
 import { QueryGateway } from "./gateway/query-gateway.ts";
 import { createServer } from "./http/server.ts";
 import { createInternalTopics } from "./internal-topics.ts";
 import { WakeUp } from "./internal/wake-up.ts";
 import { kafkaCluster } from "./kafka-cluster.ts";
 import { LeaderLoop } from "./leader-loop.ts";
-import { controllerMetrics } from "./metrics-page.ts";
 import { Observer } from "./observe/observer.ts";
 import { Reconciler } from "./reconciler.ts";
 
@@ -112,7 +112,8 @@ async function start(
 
   const observer = new Observer(cluster);
   const context = new ControllerContext({ cluster, controlLog, board, observer, logger, self: `controller@${hostname()}/${process.pid}` });
-  const checkpoints = options.checkpointFolder === undefined ? undefined : localCheckpointStore({ folder: resolve(options.checkpointFolder) });
+  const checkpoints =
+    options.checkpointFolder === undefined ? undefined : localCheckpointStore({ folder: resolve(options.checkpointFolder) });
   const reconciler = new Reconciler(context, {
     stabilityMs,
     removeCheckpoints: async (deployment) => checkpoints?.removeDeployment(deployment),
@@ -128,7 +129,7 @@ async function start(
       generation: (processor) => controlLog.history.generation(processor),
       workers: (deployment) => board.workers(deployment),
     }),
-    metrics: controllerMetrics(context),
+    metrics: new ControllerMetrics(context),
     fatal: () => fatal,
     stabilityMs,
     url: () => url,
@@ -159,6 +160,9 @@ async function listen(app: ReturnType<typeof createServer>, host: string, port: 
     return await app.listen({ host, port });
   } catch (error) {
     if ((error as { code?: string }).code !== "EADDRINUSE") throw error;
-    throw new RepriseError("INVALID_ARGUMENT", `Port ${port} of ${host} is in use; choose another one with --port.`, { details: { host, port }, cause: error });
+    throw new RepriseError("INVALID_ARGUMENT", `Port ${port} of ${host} is in use; choose another one with --port.`, {
+      details: { host, port },
+      cause: error,
+    });
   }
 }

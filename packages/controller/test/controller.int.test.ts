@@ -35,7 +35,9 @@ async function createTopic(name: string, partitions: number): Promise<void> {
 
 async function send(topic: string, partitions: number, count: number): Promise<void> {
   const producer = createRecordProducer({ bootstrap: broker.bootstrap });
-  await Promise.all(Array.from({ length: count }, (_, i) => producer.send(topic, i % partitions, Buffer.from(`k${i}`), Buffer.from(String(i)))));
+  await Promise.all(
+    Array.from({ length: count }, (_, i) => producer.send(topic, i % partitions, Buffer.from(`k${i}`), Buffer.from(String(i)))),
+  );
   await producer.close();
 }
 
@@ -89,7 +91,8 @@ const rejects = async (promise: Promise<unknown>, code: string, part: string): P
 };
 
 describe("a deployment is refused", () => {
-  const deploy = (manifest: Record<string, unknown>, more: object = {}): Promise<unknown> => client.deploy({ manifest, artifact: artifactOf("a"), ...more });
+  const deploy = (manifest: Record<string, unknown>, more: object = {}): Promise<unknown> =>
+    client.deploy({ manifest, artifact: artifactOf("a"), ...more });
 
   it("when its processor's name is not allowed", async () => {
     await rejects(deploy(manifestOf("Bad Name", 1, { inputs: ["refused-2"] })), "INVALID_NAME", "Bad Name");
@@ -102,23 +105,42 @@ describe("a deployment is refused", () => {
   it("when its inputs have different partition counts, which are named", async () => {
     await createTopic("refused-2", 2);
     await createTopic("refused-3", 3);
-    await rejects(deploy(manifestOf("refused", 1, { inputs: ["refused-2", "refused-3"] })), "PARTITIONS_DIFFER", "'refused-2' has 2, 'refused-3' has 3");
+    await rejects(
+      deploy(manifestOf("refused", 1, { inputs: ["refused-2", "refused-3"] })),
+      "PARTITIONS_DIFFER",
+      "'refused-2' has 2, 'refused-3' has 3",
+    );
   });
 
   it("when its parameters do not fit", async () => {
     const params = { format: "avro", kind: "record", avro: { type: "record", name: "P", fields: [{ name: "limit", type: "long" }] } };
     const manifest = manifestOf("refused", 1, { inputs: ["refused-2"], params });
     await rejects(deploy(manifest, { params: { limit: "many" } }), "INVALID_ARGUMENT", "limit");
-    await rejects(deploy(manifestOf("refused", 1, { inputs: ["refused-2"] }), { params: { limit: 1 } }), "INVALID_ARGUMENT", "takes no parameters");
+    await rejects(
+      deploy(manifestOf("refused", 1, { inputs: ["refused-2"] }), { params: { limit: 1 } }),
+      "INVALID_ARGUMENT",
+      "takes no parameters",
+    );
   });
 
   it("when what is sent is no manifest or no hash", async () => {
     await rejects(deploy({ hello: 1 }), "INVALID_DECLARATION", "format");
-    await rejects(client.deploy({ manifest: manifestOf("refused", 1, { inputs: ["refused-2"] }), artifact: "abc" }), "INVALID_ARGUMENT", "artifact");
+    await rejects(
+      client.deploy({ manifest: manifestOf("refused", 1, { inputs: ["refused-2"] }), artifact: "abc" }),
+      "INVALID_ARGUMENT",
+      "artifact",
+    );
   });
 
   it("when the log has moved on since it was looked at", async () => {
-    await rejects(client.deploy({ manifest: manifestOf("refused", 1, { inputs: ["refused-2"] }), artifact: artifactOf("a") }, { expectedRevision: 999 }), "REVISION_CONFLICT", "999");
+    await rejects(
+      client.deploy(
+        { manifest: manifestOf("refused", 1, { inputs: ["refused-2"] }), artifact: artifactOf("a") },
+        { expectedRevision: 999 },
+      ),
+      "REVISION_CONFLICT",
+      "999",
+    );
   });
 });
 
@@ -159,7 +181,10 @@ describe("two versions of a processor", () => {
   });
 
   it("a cutover before it has caught up is refused, naming the state", async () => {
-    const answer = await client.deploy({ manifest: manifestOf(name, 2, { inputs: [input], outputs: [output] }), artifact: artifactOf("d") });
+    const answer = await client.deploy({
+      manifest: manifestOf(name, 2, { inputs: [input], outputs: [output] }),
+      artifact: artifactOf("d"),
+    });
     expect(answer).toMatchObject({ deployment: "words.v2.1", publishes: false });
     second = answer.deployment;
     await reaches(second, "Starting");
@@ -247,7 +272,13 @@ describe("a second controller", () => {
   it("waits while the first one leads, and its clients are sent to the leader", async () => {
     const standby = await start(false);
     try {
-      await rejects(fetch(`${standby.url}/status`).then(async (response) => Promise.reject(Object.assign(new Error(await response.text()), { code: response.status === 503 ? "NOT_LEADER" : "?" }))), "NOT_LEADER", controller.url);
+      await rejects(
+        fetch(`${standby.url}/status`).then(async (response) =>
+          Promise.reject(Object.assign(new Error(await response.text()), { code: response.status === 503 ? "NOT_LEADER" : "?" })),
+        ),
+        "NOT_LEADER",
+        controller.url,
+      );
       const following = new ControllerClient(standby.url);
       expect((await following.status()).controller.url).toBe(controller.url);
     } finally {
@@ -261,7 +292,9 @@ describe("a second controller", () => {
     try {
       await waitUntil("the other one to lead", () => other.leading);
       const after = await new ControllerClient(other.url).status();
-      expect(after.processors.map((one) => [one.name, one.publisher, one.intervals])).toEqual(before.processors.map((one) => [one.name, one.publisher, one.intervals]));
+      expect(after.processors.map((one) => [one.name, one.publisher, one.intervals])).toEqual(
+        before.processors.map((one) => [one.name, one.publisher, one.intervals]),
+      );
       // The first one does not know yet; its next event is refused, and it steps down.
       const answer = await fetch(`${controller.url}/deployments`, {
         method: "POST",

@@ -11,7 +11,14 @@ export type {
 } from "./ports/transactional-writer.ts";
 export { type CommitRecord, commitRecordMaxBytes, decodeCommitRecord, encodeCommitRecord } from "./commit/commit-record.ts";
 export type { ControllerAnnouncement, ViewAnswer, WorkerAnnouncement } from "./control/announcement.ts";
-export type { ControlEvent, ControlRecord, DeployedInput, DeploymentSpec, DeploymentState, PositionVector } from "./control/control-event.ts";
+export type {
+  ControlEvent,
+  ControlRecord,
+  DeployedInput,
+  DeploymentSpec,
+  DeploymentState,
+  PositionVector,
+} from "./control/control-event.ts";
 export {
   type ControlState,
   type DeploymentEntry,
@@ -24,7 +31,15 @@ export {
   type PublicationInterval,
   publisherOf,
 } from "./control/control-state.ts";
-export { controllerTransactionalId, controlTopic, deadLetterTopicOf, deltaTopicOf, groupOf, statusTopic, transactionalIdOf } from "./control/names.ts";
+export {
+  controllerTransactionalId,
+  controlTopic,
+  deadLetterTopicOf,
+  deltaTopicOf,
+  groupOf,
+  statusTopic,
+  transactionalIdOf,
+} from "./control/names.ts";
 export { murmur2, partitionForKey } from "./murmur2.ts";
 export { type Delta, DeltaAssembler, encodeDelta } from "./commit/delta.ts";
 export { ControlLogTail } from "./control/control-log-tail.ts";
@@ -40,3 +55,5 @@ export { type PreparedCommit, Task, type TaskOptions } from "./task/task.ts";
 export { silentHooks, type TaskCounters, type TaskHooks } from "./task/task-hooks.ts";
 export type { TaskMeta } from "./task/task-meta.ts";
 export { committedEntries, keyBytesOf, readView, type ViewQuery, type ViewResult, viewOf } from "./view/task-views.ts";
+export { EndSamples } from "./lag/end-samples.ts";
+export type { RunningTask } from "./session/running-task.ts";

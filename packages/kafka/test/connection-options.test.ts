@@ -9,9 +9,12 @@ test("bootstrap addresses are host:port, several, also IPv6", () => {
   ]);
 });
 
-test.each(["", "localhost", "localhost:", "localhost:0", "localhost:70000", "a:9092,", "a b:9092"])("'%s' is no bootstrap address", (bootstrap) => {
-  expect(() => parseBootstrap(bootstrap)).toThrow(/is not of the form host:port/);
-});
+test.each(["", "localhost", "localhost:", "localhost:0", "localhost:70000", "a:9092,", "a b:9092"])(
+  "'%s' is no bootstrap address",
+  (bootstrap) => {
+    expect(() => parseBootstrap(bootstrap)).toThrow(/is not of the form host:port/);
+  },
+);
 
 test("security is said the same way to both clients", () => {
   const plain = { bootstrap: "a:1" };

@@ -5,7 +5,10 @@ const quiet = { processMetrics: false };
 
 describe("the table of metrics", () => {
   it("follows Prometheus' naming", () => {
-    for (const [name, { type, labels, help, buckets }] of Object.entries(metricTable) as [string, (typeof metricTable)["reprise_batch_records"]][]) {
+    for (const [name, { type, labels, help, buckets }] of Object.entries(metricTable) as [
+      string,
+      (typeof metricTable)["reprise_batch_records"],
+    ][]) {
       expect(name).toMatch(/^reprise_[a-z]+(_[a-z]+)*$/);
       expect(name.endsWith("_total"), name).toBe((type as string) === "counter");
       expect(help, name).toMatch(/^\S.*\.$/);
@@ -119,7 +122,8 @@ describe("a processor's own counters", () => {
 
   it("are refused by name when name or labels are wrong, or differ from before", () => {
     const metrics = createMetrics({ ...quiet, defaultLabels: { version: "1" } });
-    const refused = (code: string, naming: string): unknown => expect.objectContaining({ code, message: expect.stringContaining(naming) as string });
+    const refused = (code: string, naming: string): unknown =>
+      expect.objectContaining({ code, message: expect.stringContaining(naming) as string });
     expect(() => metrics.userCounter("fraud", "!!", "x")).toThrow(refused("INVALID_NAME", "!!"));
     expect(() => metrics.userCounter("fraud", "x".repeat(101), "x")).toThrow(refused("INVALID_NAME", "x"));
     for (const label of ["processor", "version", "a-b", "__name", "1a", ""]) {

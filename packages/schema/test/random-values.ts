@@ -18,10 +18,41 @@ interface Generated {
 
 const pick = <T>(random: () => number, from: readonly T[]): T => from[Math.floor(random() * from.length)] as T;
 
-const longs = [0, 1, -1, 63, -64, 64, -65, 8191, 2 ** 26, 2 ** 27 - 1, 2 ** 27, -(2 ** 27), 2 ** 31, -(2 ** 31), 2 ** 34 + 5, 978_307_200_000, 2 ** 52 + 1, 2 ** 53 - 1, -(2 ** 53 - 1)];
+const longs = [
+  0,
+  1,
+  -1,
+  63,
+  -64,
+  64,
+  -65,
+  8191,
+  2 ** 26,
+  2 ** 27 - 1,
+  2 ** 27,
+  -(2 ** 27),
+  2 ** 31,
+  -(2 ** 31),
+  2 ** 34 + 5,
+  978_307_200_000,
+  2 ** 52 + 1,
+  2 ** 53 - 1,
+  -(2 ** 53 - 1),
+];
 const ints = [0, 1, -1, 2 ** 31 - 1, -(2 ** 31), 127, 128, -129];
 const doubles = [0, 0.1, -1.5, 1e300, 5e-324, Number.MAX_SAFE_INTEGER, 1 / 3];
-const strings = ["", "JFK", "é", "x".repeat(32), "x".repeat(33), "日本語 🛫", 'quote " and \\ and \n', "\u0000\u001f", "\ufffd", "a".repeat(9_000)];
+const strings = [
+  "",
+  "JFK",
+  "é",
+  "x".repeat(32),
+  "x".repeat(33),
+  "日本語 🛫",
+  'quote " and \\ and \n',
+  "\u0000\u001f",
+  "\ufffd",
+  "a".repeat(9_000),
+];
 const bigints = [0n, 1n, -1n, 2n ** 62n, 2n ** 63n - 1n, -(2n ** 63n), 300n];
 
 /** A random shape, at most `depth` levels deep, and random values of it. */
@@ -52,7 +83,16 @@ export function generate(random: () => number, depth: number, names: { next: num
       const item = inner();
       const keys = ["a", "é", "", "__proto__", "toString", "z z"];
       // Sorted: maps come back in the order of their bytes.
-      return { schema: s.map(item.schema) as Schema<unknown>, value: () => entries(keys.filter(() => random() < 0.4).sort().map((key) => [key, item.value()])) };
+      return {
+        schema: s.map(item.schema) as Schema<unknown>,
+        value: () =>
+          entries(
+            keys
+              .filter(() => random() < 0.4)
+              .sort()
+              .map((key) => [key, item.value()]),
+          ),
+      };
     }
     case 3: {
       const item = inner();

@@ -44,7 +44,9 @@ class Driver {
     this.run = new Run(processor, this.log, usualShape);
     this.emitted = [...processor.outputs.map(() => []), []];
     this.when = {
-      ...Object.fromEntries(processor.inputs.map((input, index) => [input.alias, (key: unknown, value: unknown, at: Time) => this.send(index, key, value, at)])),
+      ...Object.fromEntries(
+        processor.inputs.map((input, index) => [input.alias, (key: unknown, value: unknown, at: Time) => this.send(index, key, value, at)]),
+      ),
       timePasses: (to: Time) => {
         const toMs = timeOf(to);
         this.steps.push({ kind: "time", toMs });
@@ -52,7 +54,9 @@ class Driver {
       },
     };
     this.then = {
-      ...Object.fromEntries(processor.outputs.map((output, index) => [output.alias, () => this.take(index).map((r) => decodeOutput(processor, index, r))])),
+      ...Object.fromEntries(
+        processor.outputs.map((output, index) => [output.alias, () => this.take(index).map((r) => decodeOutput(processor, index, r))]),
+      ),
       deadLetters: () => this.take(processor.outputs.length).map(decodeDeadLetter),
     };
   }
@@ -71,8 +75,7 @@ class Driver {
         if (step.kind === "time") {
           again.drain();
           again.passTime(step.toMs);
-        }
-        else {
+        } else {
           seen.set(step.topic, (seen.get(step.topic) ?? 0) + 1);
           if (shape.batchRecords !== 1000) again.drain();
         }
@@ -82,13 +85,20 @@ class Driver {
       if (got === expected) continue;
       // Records that came out of merge order are processed when they come; only their arrival repeats that.
       if (shape.batchRecords === 1000 && this.run.task.lateMerged > 0) continue;
-      throw new RepriseError("HANDLER_FAILED", `${this.processor.name} v${this.processor.version} is not deterministic: with ${JSON.stringify(shape)} its replay differs (${got} instead of ${expected})`);
+      throw new RepriseError(
+        "HANDLER_FAILED",
+        `${this.processor.name} v${this.processor.version} is not deterministic: with ${JSON.stringify(shape)} its replay differs (${got} instead of ${expected})`,
+      );
     }
   }
 
   private send(index: number, key: unknown, value: unknown, at: Time): void {
     const input = this.processor.inputs[index] as CompiledProcessor["inputs"][number];
-    this.log.append(input.topic, { key: this.processor.key.encode(key), value: value === null ? null : input.value.encode(value), timestampMs: timeOf(at) });
+    this.log.append(input.topic, {
+      key: this.processor.key.encode(key),
+      value: value === null ? null : input.value.encode(value),
+      timestampMs: timeOf(at),
+    });
     this.steps.push({ kind: "record", topic: input.topic });
     this.collect(this.run.drain());
   }
@@ -128,4 +138,3 @@ function decodeDeadLetter(record: OutputRecord): { reason: string; input: string
   const header = (name: string): string => record.headers?.find((h) => h.key === name)?.value ?? "";
   return { reason: header("reprise-reason"), input: header("reprise-source").replace(/-0@\d+$/, "") };
 }
-

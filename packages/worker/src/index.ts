@@ -1,1 +1,3 @@
-export {};
+export { loadArtifact } from "./load-artifact.ts";
+export { startWorker, type Worker } from "./start-worker.ts";
+export type { WorkerOptions } from "./worker-options.ts";

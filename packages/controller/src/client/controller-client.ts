@@ -65,7 +65,12 @@ export class ControllerClient {
   }
 
   /** A row of a view, from the serving deployment; undefined when the key has none. */
-  async view(processor: string, view: string, key: string, query: { readonly [name: string]: string } = {}): Promise<ViewAnswer | undefined> {
+  async view(
+    processor: string,
+    view: string,
+    key: string,
+    query: { readonly [name: string]: string } = {},
+  ): Promise<ViewAnswer | undefined> {
     const path = ["processors", processor, "views", view, key].map(encodeURIComponent).join("/");
     const search = new URLSearchParams(query).toString();
     try {
@@ -96,7 +101,10 @@ export class ControllerClient {
       });
       text = await response.text();
     } catch (error) {
-      throw new RepriseError("CONTROLLER_UNREACHABLE", `The controller at ${this.#url} did not answer.`, { cause: error, details: { url: this.#url } });
+      throw new RepriseError("CONTROLLER_UNREACHABLE", `The controller at ${this.#url} did not answer.`, {
+        cause: error,
+        details: { url: this.#url },
+      });
     }
     if (response.ok) return JSON.parse(text) as T;
     const error = errorFrom(text, response.status, this.#url);
@@ -122,5 +130,7 @@ function errorFrom(text: string, status: number, url: string): Error {
   } catch {
     // Not one of our answers: something else listens there.
   }
-  return new RepriseError("CONTROLLER_UNREACHABLE", `What answers at ${url} is not a Reprise controller (status ${status}).`, { details: { url, status } });
+  return new RepriseError("CONTROLLER_UNREACHABLE", `What answers at ${url} is not a Reprise controller (status ${status}).`, {
+    details: { url, status },
+  });
 }

@@ -19,6 +19,8 @@ export interface CutoverHistory {
  * times, how often its serving deployment changed, and which command brought about what.
  */
 export class ControlHistory {
+  /** All cutovers that were completed, oldest first. */
+  readonly completed: CutoverHistory[] = [];
   readonly #cutovers = new Map<string, CutoverHistory>();
   readonly #generations = new Map<string, number>();
   readonly #commands = new Map<string, ControlRecord>();
@@ -44,6 +46,7 @@ export class ControlHistory {
       case "CutoverCompleted":
         this.#update(event.processor, event.cutover, { completedAtMs: atMs });
         this.#generations.set(event.processor, this.generation(event.processor) + 1);
+        this.#noteCompleted(event.processor, event.cutover);
         return;
     }
   }
@@ -60,6 +63,11 @@ export class ControlHistory {
   /** The record by which the command with this key took effect. */
   command(idempotencyKey: string): ControlRecord | undefined {
     return this.#commands.get(idempotencyKey);
+  }
+
+  #noteCompleted(processor: string, cutover: string): void {
+    const done = this.#cutovers.get(processor);
+    if (done?.cutover === cutover) this.completed.push(done);
   }
 
   #update(processor: string, cutover: string, change: Partial<CutoverHistory>): void {

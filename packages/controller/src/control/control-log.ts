@@ -89,9 +89,13 @@ export class ControlLog {
     if (value === null) return;
     const record = JSON.parse(value) as ControlRecord;
     if (record.format !== 1) {
-      throw new RepriseError("CONTROL_LOST", `The control topic has a record of format ${String(record.format)} at offset ${offset}; this release reads format 1.`, {
-        details: { offset },
-      });
+      throw new RepriseError(
+        "CONTROL_LOST",
+        `The control topic has a record of format ${String(record.format)} at offset ${offset}; this release reads format 1.`,
+        {
+          details: { offset },
+        },
+      );
     }
     this.#state = foldControl(this.#state, record, offset);
     this.history.add(record);

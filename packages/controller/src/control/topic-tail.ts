@@ -59,7 +59,9 @@ export class TopicTail {
       const left = deadline - Date.now();
       if (left <= 0 || this.#stopped) {
         const { topic } = this.#options.partition;
-        throw new RepriseError("KAFKA_FAILED", `Reading ${topic} did not get to its end within ${timeoutMs} ms.`, { details: { topic, position: this.#position } });
+        throw new RepriseError("KAFKA_FAILED", `Reading ${topic} did not get to its end within ${timeoutMs} ms.`, {
+          details: { topic, position: this.#position },
+        });
       }
       await this.#nextStep(left);
     }

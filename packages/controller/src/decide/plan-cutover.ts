@@ -23,21 +23,35 @@ export function planCutover(state: ControlState, demand: CutoverDemand): Intent 
   const name = demand.processor;
   for (const forced of demand.force) {
     if (!overrulable.includes(forced)) {
-      throw new RepriseError("INVALID_ARGUMENT", `There is no check named '${forced}' to force; there is: ${overrulable.join(", ")}.`, { details: { force: forced } });
+      throw new RepriseError("INVALID_ARGUMENT", `There is no check named '${forced}' to force; there is: ${overrulable.join(", ")}.`, {
+        details: { force: forced },
+      });
     }
   }
   const processor = state.processors.get(name);
-  if (processor === undefined) throw new RepriseError("PROCESSOR_UNKNOWN", `There is no processor '${name}'.`, { details: { processor: name } });
+  if (processor === undefined)
+    throw new RepriseError("PROCESSOR_UNKNOWN", `There is no processor '${name}'.`, { details: { processor: name } });
   if (processor.pending !== undefined) {
     const { from, to, cutover } = processor.pending;
-    throw new RepriseError("CUTOVER_IN_PROGRESS", `A cutover of '${name}' from ${from} to ${to} is under way.`, { details: { processor: name, cutover, from, to } });
+    throw new RepriseError("CUTOVER_IN_PROGRESS", `A cutover of '${name}' from ${from} to ${to} is under way.`, {
+      details: { processor: name, cutover, from, to },
+    });
   }
   const from = publisherOf(state, name)?.deployment;
-  if (from === undefined) throw new RepriseError("ILLEGAL_STATE", `No deployment of '${name}' publishes yet.`, { details: { processor: name } });
+  if (from === undefined)
+    throw new RepriseError("ILLEGAL_STATE", `No deployment of '${name}' publishes yet.`, { details: { processor: name } });
   const to = demand.kind === "rollback" ? rollbackTarget(state, processor, from) : cutoverTarget(state, name, from, demand.to);
   checkTarget(to, demand);
   const forced = [...demand.force];
-  return { type: "CutoverIntended", cutover: `${name}.${state.revision}`, kind: demand.kind, processor: name, from, to: to.spec.id, forced };
+  return {
+    type: "CutoverIntended",
+    cutover: `${name}.${state.revision}`,
+    kind: demand.kind,
+    processor: name,
+    from,
+    to: to.spec.id,
+    forced,
+  };
 }
 
 /** Where a rollback would go: the standby that published last before. */
@@ -54,8 +68,13 @@ function rollbackTarget(state: ControlState, processor: ProcessorEntry, from: st
   const target = standbyBefore(state, processor);
   if (target !== undefined) return target;
   const former = processor.intervals.findLast((interval) => interval.deployment !== from)?.deployment;
-  const why = former === undefined ? "no other deployment has published before" : `${former} is ${state.deployments.get(former)?.state ?? "gone"}, not Standby`;
-  throw new RepriseError("ILLEGAL_STATE", `'${processor.name}' can't be rolled back: ${why}.`, { details: { processor: processor.name, from } });
+  const why =
+    former === undefined
+      ? "no other deployment has published before"
+      : `${former} is ${state.deployments.get(former)?.state ?? "gone"}, not Standby`;
+  throw new RepriseError("ILLEGAL_STATE", `'${processor.name}' can't be rolled back: ${why}.`, {
+    details: { processor: processor.name, from },
+  });
 }
 
 function cutoverTarget(state: ControlState, processor: string, from: string, wanted: string | number | undefined): DeploymentEntry {
@@ -67,10 +86,14 @@ function cutoverTarget(state: ControlState, processor: string, from: string, wan
   const target = byId ?? candidates.sort((a, b) => a.spec.version - b.spec.version || a.createdAtMs - b.createdAtMs).at(-1);
   if (target === undefined) {
     const what = wanted === undefined ? `no deployment besides the publisher ${from}` : `no deployment '${wanted}'`;
-    throw new RepriseError("DEPLOYMENT_UNKNOWN", `'${processor}' has ${what}.`, { details: { processor, to: wanted ?? null, publisher: from } });
+    throw new RepriseError("DEPLOYMENT_UNKNOWN", `'${processor}' has ${what}.`, {
+      details: { processor, to: wanted ?? null, publisher: from },
+    });
   }
   if (target.spec.id === from) {
-    throw new RepriseError("ILLEGAL_STATE", `${from} publishes already.`, { details: { processor, deployment: from, state: target.state } });
+    throw new RepriseError("ILLEGAL_STATE", `${from} publishes already.`, {
+      details: { processor, deployment: from, state: target.state },
+    });
   }
   return target;
 }
@@ -95,8 +118,12 @@ function checkTarget(to: DeploymentEntry, demand: CutoverDemand): void {
       if (!forced) refuse(`it is ${to.state}`);
       return;
     default:
-      throw new RepriseError("ILLEGAL_STATE", `${id} is ${to.state}${to.reason === undefined ? "" : ` (${to.reason})`}; it can't take over.`, {
-        details: { deployment: id, state: to.state },
-      });
+      throw new RepriseError(
+        "ILLEGAL_STATE",
+        `${id} is ${to.state}${to.reason === undefined ? "" : ` (${to.reason})`}; it can't take over.`,
+        {
+          details: { deployment: id, state: to.state },
+        },
+      );
   }
 }

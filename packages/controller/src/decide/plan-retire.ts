@@ -9,7 +9,8 @@ type StateChanged = Extract<ControlEvent, { readonly type: "DeploymentStateChang
  */
 export function planRetire(state: ControlState, deployment: string): StateChanged {
   const entry = state.deployments.get(deployment);
-  if (entry === undefined) throw new RepriseError("DEPLOYMENT_UNKNOWN", `There is no deployment '${deployment}'.`, { details: { deployment } });
+  if (entry === undefined)
+    throw new RepriseError("DEPLOYMENT_UNKNOWN", `There is no deployment '${deployment}'.`, { details: { deployment } });
   const processor = state.processors.get(entry.spec.processor);
   const { pending } = processor ?? {};
   const refuse = (why: string): never => {

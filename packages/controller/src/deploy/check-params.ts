@@ -10,7 +10,9 @@ export function checkParams(manifest: ManifestView, params: { readonly [name: st
   const names = Object.keys(params);
   if (manifest.params === undefined) {
     if (names.length === 0) return;
-    throw new RepriseError("INVALID_ARGUMENT", `'${manifest.name}' takes no parameters, but was given ${names.join(", ")}.`, { details: { argument: "params", processor: manifest.name } });
+    throw new RepriseError("INVALID_ARGUMENT", `'${manifest.name}' takes no parameters, but was given ${names.join(", ")}.`, {
+      details: { argument: "params", processor: manifest.name },
+    });
   }
   const { avro: schema } = manifest.params;
   // Bytes and big numbers are text in JSON: only the artifact's own schema reads them.
@@ -18,9 +20,13 @@ export function checkParams(manifest: ManifestView, params: { readonly [name: st
   try {
     schemaRuntime(avro({ avro: schema })).check(params);
   } catch (cause) {
-    throw new RepriseError("INVALID_ARGUMENT", `The parameters of '${manifest.name}' are wrong: ${cause instanceof Error ? cause.message : String(cause)}`, {
-      cause,
-      details: { argument: "params", processor: manifest.name },
-    });
+    throw new RepriseError(
+      "INVALID_ARGUMENT",
+      `The parameters of '${manifest.name}' are wrong: ${cause instanceof Error ? cause.message : String(cause)}`,
+      {
+        cause,
+        details: { argument: "params", processor: manifest.name },
+      },
+    );
   }
 }

@@ -23,6 +23,9 @@ export function topicsOf(spec: DeploymentSpec): TopicWish[] {
     configs: kind === "table" ? { "cleanup.policy": "compact" } : log,
   }));
   // Dead letters whatever the policies say: any handler may reject a record.
-  wishes.push({ topic: deltaTopicOf(spec.id), partitions, configs: log }, { topic: deadLetterTopicOf(manifest.name), partitions, configs: log });
+  wishes.push(
+    { topic: deltaTopicOf(spec.id), partitions, configs: log },
+    { topic: deadLetterTopicOf(manifest.name), partitions, configs: log },
+  );
   return wishes;
 }

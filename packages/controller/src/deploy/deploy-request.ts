@@ -19,7 +19,9 @@ const defaultCommitIntervalMs = 100;
 export function readDeployRequest(request: DeployRequest): DeployWish {
   const { manifest, artifact, params = {}, workers = 1, commitIntervalMs = defaultCommitIntervalMs } = request;
   if (typeof artifact !== "string" || !/^[0-9a-f]{64}$/.test(artifact)) {
-    throw new RepriseError("INVALID_ARGUMENT", "'artifact' must be the SHA-256 of the bundle: 64 hex digits.", { details: { argument: "artifact" } });
+    throw new RepriseError("INVALID_ARGUMENT", "'artifact' must be the SHA-256 of the bundle: 64 hex digits.", {
+      details: { argument: "artifact" },
+    });
   }
   if (typeof params !== "object" || params === null || Array.isArray(params)) {
     throw new RepriseError("INVALID_ARGUMENT", "'params' must be an object.", { details: { argument: "params" } });
@@ -33,5 +35,9 @@ export function readDeployRequest(request: DeployRequest): DeployWish {
 
 function wholeNumber(argument: string, value: unknown, least: number, most: number): void {
   if (Number.isInteger(value) && (value as number) >= least && (value as number) <= most) return;
-  throw new RepriseError("INVALID_ARGUMENT", `'${argument}' must be a whole number from ${least} to ${most}, not ${JSON.stringify(value)}.`, { details: { argument } });
+  throw new RepriseError(
+    "INVALID_ARGUMENT",
+    `'${argument}' must be a whole number from ${least} to ${most}, not ${JSON.stringify(value)}.`,
+    { details: { argument } },
+  );
 }

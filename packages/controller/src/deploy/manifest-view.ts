@@ -31,17 +31,30 @@ type Json = { readonly [field: string]: unknown };
 export function viewManifest(value: unknown): ManifestView {
   const manifest = objectAt(value, "manifest");
   if (manifest.format !== readableFormat) {
-    throw new RepriseError("INVALID_DECLARATION", `The manifest has format ${JSON.stringify(manifest.format)}; this release reads format ${readableFormat}.`, { details: { field: "format" } });
+    throw new RepriseError(
+      "INVALID_DECLARATION",
+      `The manifest has format ${JSON.stringify(manifest.format)}; this release reads format ${readableFormat}.`,
+      { details: { field: "format" } },
+    );
   }
   const { name, version } = manifest;
   if (typeof name !== "string" || !processorName.test(name)) {
-    throw new RepriseError("INVALID_NAME", `The processor name ${JSON.stringify(name)} is not allowed; expected [a-z0-9][a-z0-9._-]{0,62}.`, { details: { name: String(name) } });
+    throw new RepriseError(
+      "INVALID_NAME",
+      `The processor name ${JSON.stringify(name)} is not allowed; expected [a-z0-9][a-z0-9._-]{0,62}.`,
+      { details: { name: String(name) } },
+    );
   }
   if (!Number.isSafeInteger(version) || (version as number) < 1) {
-    throw new RepriseError("INVALID_DECLARATION", `The version of '${name}' must be a positive whole number, not ${JSON.stringify(version)}.`, { details: { processor: name } });
+    throw new RepriseError(
+      "INVALID_DECLARATION",
+      `The version of '${name}' must be a positive whole number, not ${JSON.stringify(version)}.`,
+      { details: { processor: name } },
+    );
   }
   const inputs = listAt(manifest.inputs, "manifest.inputs").map((input, index) => topicAt(input, `manifest.inputs[${index}]`).topic);
-  if (inputs.length === 0) throw new RepriseError("INVALID_DECLARATION", `Processor '${name}' has no inputs.`, { details: { processor: name } });
+  if (inputs.length === 0)
+    throw new RepriseError("INVALID_DECLARATION", `Processor '${name}' has no inputs.`, { details: { processor: name } });
   const outputs = listAt(manifest.outputs, "manifest.outputs").map((output, index) => topicAt(output, `manifest.outputs[${index}]`));
   const key = objectAt(objectAt(manifest.key, "manifest.key").schema, "manifest.key.schema");
   const stored = { ...objectAt(manifest.state, "manifest.state"), ...objectAt(manifest.windows, "manifest.windows") };
@@ -52,7 +65,9 @@ export function viewManifest(value: unknown): ManifestView {
     inputs: [...new Set(inputs)],
     outputs,
     views: Object.entries(stored).flatMap(([alias, spec]) => (isView(spec) ? [alias] : [])),
-    ...(manifest.params === null || manifest.params === undefined ? {} : { params: { avro: objectAt(manifest.params, "manifest.params").avro } }),
+    ...(manifest.params === null || manifest.params === undefined
+      ? {}
+      : { params: { avro: objectAt(manifest.params, "manifest.params").avro } }),
     whole: manifest,
   };
 }
@@ -64,16 +79,21 @@ function isView(spec: unknown): boolean {
 
 function topicAt(value: unknown, where: string): OutputView {
   const { topic, kind } = objectAt(value, where);
-  if (typeof topic !== "string" || topic === "") throw new RepriseError("INVALID_DECLARATION", `${where} names no topic.`, { details: { field: where } });
+  if (typeof topic !== "string" || topic === "")
+    throw new RepriseError("INVALID_DECLARATION", `${where} names no topic.`, { details: { field: where } });
   return { topic, kind: kind === "table" || kind === "events" ? kind : "topic" };
 }
 
 function listAt(value: unknown, where: string): readonly unknown[] {
   if (Array.isArray(value)) return value;
-  throw new RepriseError("INVALID_DECLARATION", `${where} is missing or no list: is this the manifest of a processor?`, { details: { field: where } });
+  throw new RepriseError("INVALID_DECLARATION", `${where} is missing or no list: is this the manifest of a processor?`, {
+    details: { field: where },
+  });
 }
 
 function objectAt(value: unknown, where: string): Json {
   if (typeof value === "object" && value !== null && !Array.isArray(value)) return value as Json;
-  throw new RepriseError("INVALID_DECLARATION", `${where} is missing or no object: is this the manifest of a processor?`, { details: { field: where } });
+  throw new RepriseError("INVALID_DECLARATION", `${where} is missing or no object: is this the manifest of a processor?`, {
+    details: { field: where },
+  });
 }

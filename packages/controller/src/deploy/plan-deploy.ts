@@ -1,4 +1,11 @@
-import { type ControlEvent, type ControlState, type DeployedInput, type DeploymentSpec, deadLetterTopicOf, publisherOf } from "@reprise/engine";
+import {
+  type ControlEvent,
+  type ControlState,
+  type DeployedInput,
+  type DeploymentSpec,
+  deadLetterTopicOf,
+  publisherOf,
+} from "@reprise/engine";
 import { RepriseError } from "@reprise/schema";
 import type { TopicDescription } from "../cluster.ts";
 import type { DeployWish } from "./deploy-request.ts";
@@ -44,7 +51,10 @@ function deployedInputs(wish: DeployWish, topics: ReadonlyMap<string, TopicDescr
   const { name, inputs } = wish.manifest;
   const found = inputs.map((topic) => {
     const described = topics.get(topic);
-    if (described === undefined) throw new RepriseError("TOPIC_MISSING", `The input topic '${topic}' of '${name}' does not exist.`, { details: { processor: name, topic } });
+    if (described === undefined)
+      throw new RepriseError("TOPIC_MISSING", `The input topic '${topic}' of '${name}' does not exist.`, {
+        details: { processor: name, topic },
+      });
     return { topic, topicId: described.topicId, partitions: described.partitions };
   });
   const counts = found.map(({ topic, partitions }) => `'${topic}' has ${partitions}`);

@@ -61,7 +61,9 @@ export class QueryGateway {
         why = partition === undefined ? `no worker of ${spec.id} is there` : `no worker of ${spec.id} runs task ${partition}`;
         continue;
       }
-      const answer = await this.#ask(`${worker.url}/views/${encodeURIComponent(query.view)}/${encodeURIComponent(query.key)}${query.search}`);
+      const answer = await this.#ask(
+        `${worker.url}/views/${encodeURIComponent(query.view)}/${encodeURIComponent(query.key)}${query.search}`,
+      );
       if (answer === undefined || answer.status >= 500) {
         why = `the worker at ${worker.url} did not answer`;
       } else if (answer.status === 421) {
@@ -74,19 +76,25 @@ export class QueryGateway {
         return answer;
       }
     }
-    throw new RepriseError("NOT_SERVING", `'${query.processor}' can't answer now: ${why}.`, { details: { processor: query.processor, view: query.view } });
+    throw new RepriseError("NOT_SERVING", `'${query.processor}' can't answer now: ${why}.`, {
+      details: { processor: query.processor, view: query.view },
+    });
   }
 
   #serving({ processor: name, view }: ViewQuery): DeploymentSpec {
     const state = this.#options.state();
     const processor = state.processors.get(name);
-    if (processor === undefined) throw new RepriseError("PROCESSOR_UNKNOWN", `There is no processor '${name}'.`, { details: { processor: name } });
+    if (processor === undefined)
+      throw new RepriseError("PROCESSOR_UNKNOWN", `There is no processor '${name}'.`, { details: { processor: name } });
     const spec = processor.serving === undefined ? undefined : state.deployments.get(processor.serving)?.spec;
-    if (spec === undefined) throw new RepriseError("NOT_SERVING", `No deployment of '${name}' serves yet.`, { details: { processor: name } });
+    if (spec === undefined)
+      throw new RepriseError("NOT_SERVING", `No deployment of '${name}' serves yet.`, { details: { processor: name } });
     const { views } = viewManifest(spec.manifest);
     if (!views.includes(view)) {
       const known = views.length === 0 ? "it has none" : `it has: ${views.join(", ")}`;
-      throw new RepriseError("VIEW_UNKNOWN", `'${name}' has no view '${view}'; ${known}.`, { details: { processor: name, view, deployment: spec.id } });
+      throw new RepriseError("VIEW_UNKNOWN", `'${name}' has no view '${view}'; ${known}.`, {
+        details: { processor: name, view, deployment: spec.id },
+      });
     }
     return spec;
   }

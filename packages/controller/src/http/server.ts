@@ -2,6 +2,7 @@ import fastify, { type FastifyInstance, type FastifyRequest } from "fastify";
 import { RepriseError } from "@reprise/schema";
 import type { Commands } from "../commands.ts";
 import type { ControllerContext } from "../controller-context.ts";
+import type { ControllerMetrics } from "../controller-metrics.ts";
 import type { QueryGateway } from "../gateway/query-gateway.ts";
 import { errorAnswer } from "./error-answer.ts";
 import { desiredWorkersOf, statusOf } from "./status-view.ts";
@@ -11,7 +12,7 @@ export interface ServerParts {
   readonly context: ControllerContext;
   readonly commands: Commands;
   readonly gateway: QueryGateway;
-  readonly metrics: () => Promise<{ readonly contentType: string; readonly text: string }>;
+  readonly metrics: ControllerMetrics;
   /** Why this controller can never lead again; undefined while it can. */
   readonly fatal: () => unknown;
   readonly stabilityMs: number;
@@ -47,8 +48,7 @@ function operations(app: FastifyInstance, { context, gateway, metrics, fatal, st
     return reply.code(503).send({ status: "failed", leading, ...errorAnswer(error).body });
   });
   app.get("/metrics", async (_request, reply) => {
-    const { contentType, text } = await metrics();
-    return reply.header("content-type", contentType).send(text);
+    return reply.header("content-type", metrics.contentType).send(await metrics.render());
   });
   app.get("/status", async () => {
     context.requireLead();
@@ -57,24 +57,34 @@ function operations(app: FastifyInstance, { context, gateway, metrics, fatal, st
   app.get<{ Params: { id: string } }>("/deployments/:id/workers", async ({ params: { id } }) => {
     context.requireLead();
     const entry = context.state.deployments.get(id);
-    if (entry === undefined) throw new RepriseError("DEPLOYMENT_UNKNOWN", `There is no deployment '${id}'.`, { details: { deployment: id } });
+    if (entry === undefined)
+      throw new RepriseError("DEPLOYMENT_UNKNOWN", `There is no deployment '${id}'.`, { details: { deployment: id } });
     return desiredWorkersOf(entry);
   });
-  app.get<{ Params: { processor: string; view: string; key: string } }>("/processors/:processor/views/:view/:key", async (request, reply) => {
-    const at = request.url.indexOf("?");
-    const { status, body } = await gateway.answer({ ...request.params, search: at < 0 ? "" : request.url.slice(at) });
-    return reply.code(status).send(body);
-  });
+  app.get<{ Params: { processor: string; view: string; key: string } }>(
+    "/processors/:processor/views/:view/:key",
+    async (request, reply) => {
+      const at = request.url.indexOf("?");
+      const { status, body } = await gateway.answer({ ...request.params, search: at < 0 ? "" : request.url.slice(at) });
+      return reply.code(status).send(body);
+    },
+  );
 }
 
-function commandRoutes(app: FastifyInstance, { commands }: ServerParts): void {
+function commandRoutes(app: FastifyInstance, { commands, metrics }: ServerParts): void {
   app.post<{ Body: unknown }>("/deployments", async (request, reply) => {
     const body = bodyOf(request) as unknown as DeployRequest;
     return reply.code(201).send(await commands.deploy(body, optionsOf(request)));
   });
   for (const kind of ["cutover", "rollback"] as const) {
     app.post<{ Params: { processor: string } }>(`/processors/:processor/${kind}`, async (request, reply) => {
-      return reply.code(202).send(await commands.cutover(request.params.processor, kind, cutoverRequest(request), optionsOf(request)));
+      const { processor } = request.params;
+      try {
+        return await reply.code(202).send(await commands.cutover(processor, kind, cutoverRequest(request), optionsOf(request)));
+      } catch (error) {
+        if (RepriseError.is(error)) metrics.refused(processor, error.code);
+        throw error;
+      }
     });
   }
   app.post<{ Params: { id: string } }>("/deployments/:id/retire", async (request, reply) => {
@@ -93,7 +103,8 @@ function bodyOf({ body }: FastifyRequest): Body {
 function cutoverRequest(request: FastifyRequest): CutoverRequest {
   const { to, force } = bodyOf(request);
   if (to !== undefined && typeof to !== "string" && typeof to !== "number") throw invalid("to", "a deployment id or a version");
-  if (force !== undefined && !(Array.isArray(force) && force.every((name) => typeof name === "string"))) throw invalid("force", "a list of names");
+  if (force !== undefined && !(Array.isArray(force) && force.every((name) => typeof name === "string")))
+    throw invalid("force", "a list of names");
   return { ...(to === undefined ? {} : { to }), ...(force === undefined ? {} : { force: force as string[] }) };
 }
 

@@ -52,7 +52,9 @@ function cutoverStatus(context: ControllerContext, history: CutoverHistory): Cut
   return {
     ...rest,
     ...(done === undefined ? {} : { durationMs: done - history.intendedAtMs }),
-    ...(open ? { recordsToCut: behindCut(to.spec, history.at ?? {}, recordsOf(tasks)).reduce((sum, { missing }) => sum + missing, 0) } : {}),
+    ...(open
+      ? { recordsToCut: behindCut(to.spec, history.at ?? {}, recordsOf(tasks)).reduce((sum, { missing }) => sum + missing, 0) }
+      : {}),
   };
 }
 

@@ -12,7 +12,11 @@ export class FailureWatch {
   readonly #watched = new Map<string, Watched>();
 
   /** Of one deployment, at one time: the failure to show, and whether a former one is over. */
-  assess(entry: DeploymentEntry, workers: readonly WorkerAnnouncement[], nowMs: number): { readonly failure?: string; readonly recovered: boolean } {
+  assess(
+    entry: DeploymentEntry,
+    workers: readonly WorkerAnnouncement[],
+    nowMs: number,
+  ): { readonly failure?: string; readonly recovered: boolean } {
     const failure = firstFailure(workers);
     const tasks = new Set(workers.flatMap((worker) => worker.tasks));
     const healthy = failure === undefined && tasks.size === (entry.spec.inputs[0]?.partitions ?? 0);

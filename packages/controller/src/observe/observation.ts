@@ -100,6 +100,7 @@ export function totalLag(lags: readonly LagObservation[]): LagObservation {
 /** The deployment whose positions bound `deployment`; undefined when it is the publisher itself, or nobody publishes. */
 export function followedBy(state: ControlState, deployment: string): string | undefined {
   const processor = state.deployments.get(deployment)?.spec.processor;
-  const open = processor === undefined ? undefined : state.processors.get(processor)?.intervals.findLast((interval) => interval.to === null);
+  const open =
+    processor === undefined ? undefined : state.processors.get(processor)?.intervals.findLast((interval) => interval.to === null);
   return open === undefined || open.deployment === deployment ? undefined : open.deployment;
 }

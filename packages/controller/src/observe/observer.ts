@@ -1,8 +1,23 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { type CommitRecord, type ControlState, type DeploymentEntry, decodeCommitRecord, groupOf, type TopicPartition } from "@reprise/engine";
+import {
+  type CommitRecord,
+  type ControlState,
+  type DeploymentEntry,
+  decodeCommitRecord,
+  groupOf,
+  type TopicPartition,
+} from "@reprise/engine";
 import type { Cluster } from "../cluster.ts";
 import { EndSamples } from "./end-samples.ts";
-import { type DeploymentObservation, followedBy, type InputEnd, partitionLags, positionOf, type TaskObservation, totalLag } from "./observation.ts";
+import {
+  type DeploymentObservation,
+  followedBy,
+  type InputEnd,
+  partitionLags,
+  positionOf,
+  type TaskObservation,
+  totalLag,
+} from "./observation.ts";
 import { ProgressRate } from "./progress-rate.ts";
 import { Steadiness } from "./steadiness.ts";
 

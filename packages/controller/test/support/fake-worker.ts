@@ -22,7 +22,14 @@ import {
   type TransactionalWriter,
   type WorkerAnnouncement,
 } from "@reprise/engine";
-import { createAdmin, createColumnarReader, createGroupOffsets, createMembership, createRecordProducer, createTransactionalWriter } from "@reprise/kafka";
+import {
+  createAdmin,
+  createColumnarReader,
+  createGroupOffsets,
+  createMembership,
+  createRecordProducer,
+  createTransactionalWriter,
+} from "@reprise/kafka";
 import { TopicTail } from "../../src/control/topic-tail.ts";
 
 export interface FakeWorkerOptions {
@@ -97,7 +104,11 @@ export class FakeWorker {
       onRevoked: async (partitions) => void (assigned = new Set([...assigned].filter((p) => !partitions.includes(p)))),
       onError: (error) => console.error(error),
     });
-    const writer = createTransactionalWriter({ bootstrap, transactionalId: transactionalIdOf(deployment, 0), consumer: membership.consumer });
+    const writer = createTransactionalWriter({
+      bootstrap,
+      transactionalId: transactionalIdOf(deployment, 0),
+      consumer: membership.consumer,
+    });
     while (!this.#ended()) {
       if (assigned.size < lead.partitions) await sleep(20);
       else await this.#session(spec, writer, tail);
@@ -119,7 +130,10 @@ export class FakeWorker {
     this.#records = await this.#committed(spec.id, spec);
     while (!this.#ended()) {
       await this.#announce(spec);
-      const stillParked = parkedUnder !== undefined && isParked(this.#control, spec.id) && this.#control.processors.get(spec.processor)?.pending?.cutover === parkedUnder;
+      const stillParked =
+        parkedUnder !== undefined &&
+        isParked(this.#control, spec.id) &&
+        this.#control.processors.get(spec.processor)?.pending?.cutover === parkedUnder;
       if (!stillParked && !(await this.#step(spec, writer))) return;
       await sleep(this.#options.pauseMs ?? 10);
     }
@@ -139,12 +153,17 @@ export class FakeWorker {
       const before = this.#records.get(partition);
       const position = before?.position[lead.topic] ?? 0;
       const start = publishes ? offsetIn(open.from, lead.topic, partition) : 0;
-      const bound = publishes ? (position < start ? start : Number.POSITIVE_INFINITY) : (followed?.get(partition)?.position[lead.topic] ?? 0);
+      const bound = publishes
+        ? position < start
+          ? start
+          : Number.POSITIVE_INFINITY
+        : (followed?.get(partition)?.position[lead.topic] ?? 0);
       const to = Math.max(position, Math.min(position + (this.#options.step ?? 5), bound, ends[partition] ?? 0));
       if (to === position && before !== undefined && (before.mode === "live" || position < Math.min(bound, ends[partition] ?? 0))) continue;
       const publishing = publishes && position >= start;
       for (let offset = position; publishing && offset < to; offset++) {
-        for (const { topic } of spec.manifest.outputs as { topic: string }[]) writer.produce(topic, partition, null, Buffer.from(JSON.stringify({ deployment: spec.id, offset })), Date.now());
+        for (const { topic } of spec.manifest.outputs as { topic: string }[])
+          writer.produce(topic, partition, null, Buffer.from(JSON.stringify({ deployment: spec.id, offset })), Date.now());
       }
       const live = before?.mode === "live" || fromStart || to >= Math.min(bound, ends[partition] ?? 0);
       next.set(partition, this.#record(spec, lead.topic, before, to, live, publishing));
@@ -153,13 +172,29 @@ export class FakeWorker {
       await writer.abort();
       return true;
     }
-    const outcome = await writer.commit([...next].map(([partition, record]): CommittedOffset => ({ topic: lead.topic, partition, offset: record.position[lead.topic] as number, metadata: encodeCommitRecord(record) })));
+    const outcome = await writer.commit(
+      [...next].map(
+        ([partition, record]): CommittedOffset => ({
+          topic: lead.topic,
+          partition,
+          offset: record.position[lead.topic] as number,
+          metadata: encodeCommitRecord(record),
+        }),
+      ),
+    );
     if (outcome.kind !== "committed") return false;
     for (const [partition, record] of next) this.#records.set(partition, record);
     return true;
   }
 
-  #record(spec: DeploymentSpec, topic: string, before: CommitRecord | undefined, position: number, live: boolean, publishing: boolean): CommitRecord {
+  #record(
+    spec: DeploymentSpec,
+    topic: string,
+    before: CommitRecord | undefined,
+    position: number,
+    live: boolean,
+    publishing: boolean,
+  ): CommitRecord {
     return {
       format: 1,
       n: live ? (before?.n ?? 0) + 1 : 0,
@@ -186,7 +221,17 @@ export class FakeWorker {
     if (Date.now() - this.#announcedAtMs < 300) return;
     this.#announcedAtMs = Date.now();
     const tasks = Array.from({ length: spec.inputs[0]?.partitions ?? 0 }, (_, partition) => partition);
-    const said: WorkerAnnouncement = { format: 1, kind: "worker", deployment: spec.id, slot: 0, url: this.#url, pid: process.pid, tasks, atMs: Date.now(), failures: this.#failures };
+    const said: WorkerAnnouncement = {
+      format: 1,
+      kind: "worker",
+      deployment: spec.id,
+      slot: 0,
+      url: this.#url,
+      pid: process.pid,
+      tasks,
+      atMs: Date.now(),
+      failures: this.#failures,
+    };
     await this.#producer.send(statusTopic, 0, Buffer.from(`worker/${spec.id}/0`), Buffer.from(JSON.stringify(said)));
   }
 
@@ -199,7 +244,17 @@ export class FakeWorker {
       const { deployment } = this.#options;
       response.setHeader("content-type", "application/json");
       if (key === "nobody") response.writeHead(404).end(JSON.stringify({ error: { code: "NOT_FOUND", message: "no row", details: {} } }));
-      else response.end(JSON.stringify({ value: { view, query: (request.url ?? "").split("?")[1] ?? null }, deployment, version: Number(/\.v(\d+)\./.exec(deployment)?.[1]), task, n: record?.n ?? 0, position: record?.position ?? {} }));
+      else
+        response.end(
+          JSON.stringify({
+            value: { view, query: (request.url ?? "").split("?")[1] ?? null },
+            deployment,
+            version: Number(/\.v(\d+)\./.exec(deployment)?.[1]),
+            task,
+            n: record?.n ?? 0,
+            position: record?.position ?? {},
+          }),
+        );
     });
     await new Promise<void>((resolve) => this.#server?.listen(0, "127.0.0.1", resolve));
     this.#url = `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;

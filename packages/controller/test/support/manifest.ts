@@ -1,8 +1,23 @@
 /** A manifest as `definitionOf(processor).manifest` is, with the parts that the controller looks at. */
-export function manifestOf(name: string, version: number, options: { readonly inputs: readonly string[]; readonly outputs?: readonly string[]; readonly params?: unknown }): Record<string, unknown> {
+export function manifestOf(
+  name: string,
+  version: number,
+  options: { readonly inputs: readonly string[]; readonly outputs?: readonly string[]; readonly params?: unknown },
+): Record<string, unknown> {
   const text = { format: "primitive", kind: "string", fingerprint: "0", avro: "string" };
   const key = { name: "word", schema: text };
-  const topic = (kind: string) => (topicName: string, index: number) => ({ alias: `${kind}${index}`, topic: topicName, kind: "topic", key, partitioner: "murmur2", outOfOrderMs: 0, hasTime: false, value: text, events: null, by: null });
+  const topic = (kind: string) => (topicName: string, index: number) => ({
+    alias: `${kind}${index}`,
+    topic: topicName,
+    kind: "topic",
+    key,
+    partitioner: "murmur2",
+    outOfOrderMs: 0,
+    hasTime: false,
+    value: text,
+    events: null,
+    by: null,
+  });
   return {
     format: 1,
     abi: 1,

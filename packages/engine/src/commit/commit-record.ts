@@ -33,7 +33,10 @@ export const commitRecordMaxBytes = 4096;
 export function encodeCommitRecord(record: CommitRecord): string {
   const text = JSON.stringify(record);
   if (Buffer.byteLength(text) > commitRecordMaxBytes) {
-    throw new RepriseError("INVALID_DECLARATION", `the commit record has ${Buffer.byteLength(text)} bytes, Kafka takes ${commitRecordMaxBytes}: too many inputs`);
+    throw new RepriseError(
+      "INVALID_DECLARATION",
+      `the commit record has ${Buffer.byteLength(text)} bytes, Kafka takes ${commitRecordMaxBytes}: too many inputs`,
+    );
   }
   return text;
 }

@@ -36,7 +36,15 @@ export function encodeDelta(before: TaskMeta, after: TaskMeta, rows: Buffer): Bu
   const m = Math.max(1, Math.ceil(rows.length / chunkBytes));
   const records: Buffer[] = [];
   for (let i = 0; i < m; i++) {
-    const header: DeltaHeader = { task: after.partition, n: after.n, i, m, before: before.digest, after: after.digest, ...(i === m - 1 ? { meta: after } : {}) };
+    const header: DeltaHeader = {
+      task: after.partition,
+      n: after.n,
+      i,
+      m,
+      before: before.digest,
+      after: after.digest,
+      ...(i === m - 1 ? { meta: after } : {}),
+    };
     const text = Buffer.from(JSON.stringify(header));
     const head = Buffer.allocUnsafe(5);
     head[0] = formatVersion;
@@ -63,13 +71,15 @@ export class DeltaAssembler {
     const whole = this.begun.chunks.length === 1 ? rows : Buffer.concat(this.begun.chunks);
     this.begun = undefined;
     const meta = header.meta === undefined ? undefined : decodeMeta(JSON.stringify(header.meta));
-    if (meta === undefined) throw new RepriseError("DELTAS_LOST", `delta ${header.n} of task ${header.task} does not say what the task was after it`);
+    if (meta === undefined)
+      throw new RepriseError("DELTAS_LOST", `delta ${header.n} of task ${header.task} does not say what the task was after it`);
     return { n: header.n, before: header.before, after: header.after, meta, rows: whole };
   }
 }
 
 function decodeRecord(value: Buffer): { header: DeltaHeader; rows: Buffer } {
-  if (value[0] !== formatVersion) throw new RepriseError("DELTAS_LOST", `a delta has format ${value[0]}, this release reads ${formatVersion}`);
+  if (value[0] !== formatVersion)
+    throw new RepriseError("DELTAS_LOST", `a delta has format ${value[0]}, this release reads ${formatVersion}`);
   const length = value.readUInt32BE(1);
   return { header: JSON.parse(value.toString("utf8", 5, 5 + length)) as DeltaHeader, rows: value.subarray(5 + length) };
 }

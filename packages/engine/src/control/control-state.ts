@@ -68,7 +68,9 @@ function applyEvent(
       const before: ProcessorEntry = processors.get(spec.processor) ?? { name: spec.processor, intervals: [] };
       processors.set(
         spec.processor,
-        event.publishes ? { ...before, serving: spec.id, intervals: [...before.intervals, { deployment: spec.id, from: {}, to: null }] } : before,
+        event.publishes
+          ? { ...before, serving: spec.id, intervals: [...before.intervals, { deployment: spec.id, from: {}, to: null }] }
+          : before,
       );
       return;
     }

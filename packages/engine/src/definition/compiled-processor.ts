@@ -28,7 +28,14 @@ export interface CompiledOutput {
 }
 
 export type CompiledSlot =
-  | { readonly kind: "value"; readonly name: string; readonly slot: number; readonly schema: SchemaRuntime<unknown>; readonly initial: unknown; readonly view: boolean }
+  | {
+      readonly kind: "value";
+      readonly name: string;
+      readonly slot: number;
+      readonly schema: SchemaRuntime<unknown>;
+      readonly initial: unknown;
+      readonly view: boolean;
+    }
   | {
       readonly kind: "map";
       readonly name: string;
@@ -90,7 +97,11 @@ type HandlerGroup = { readonly [name: string]: AnyFunction } | undefined;
 export function compileProcessor(definition: ProcessorDefinition, params: unknown = {}): CompiledProcessor {
   assertSupported(definition);
   const handlers = definition.handlers as unknown as { readonly [group: string]: HandlerGroup } | undefined;
-  if (handlers === undefined) throw new RepriseError("INVALID_DECLARATION", `${definition.name} v${definition.version} has no handlers: export processor({...}).handle({...})`);
+  if (handlers === undefined)
+    throw new RepriseError(
+      "INVALID_DECLARATION",
+      `${definition.name} v${definition.version} has no handlers: export processor({...}).handle({...})`,
+    );
   const slots = compileSlots(definition, handlers);
   const inputs = Object.entries(definition.inputs).map(([alias, declared]): CompiledInput => {
     const input = declared as TopicDefinition | TableDefinition;
@@ -141,12 +152,19 @@ function compileSlots(definition: ProcessorDefinition, handlers: { readonly [gro
     ...Object.keys(definition.timers).map((name) => ({ name, kind: "timer" as const })),
     ...Object.keys(definition.windows).map((name) => ({ name, kind: "window" as const })),
   ].sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : a.kind < b.kind ? -1 : 1));
-  if (named.length > 200) throw new RepriseError("INVALID_DECLARATION", `${definition.name} declares ${named.length} states, windows and timers; at most 200`);
+  if (named.length > 200)
+    throw new RepriseError("INVALID_DECLARATION", `${definition.name} declares ${named.length} states, windows and timers; at most 200`);
   return named.map(({ name, kind }, slot): CompiledSlot => {
     if (kind === "state") return compileState(definition, name, slot);
     if (kind === "window") return compileWindow(definition, name, slot, handlers);
     const id = definition.timers[name]?.id as Schema<unknown> | undefined;
-    return { kind: "timer", name, slot, id: id === undefined ? undefined : schemaRuntime(id), onTimer: handlers["onTimer"]?.[name] as AnyFunction };
+    return {
+      kind: "timer",
+      name,
+      slot,
+      id: id === undefined ? undefined : schemaRuntime(id),
+      onTimer: handlers["onTimer"]?.[name] as AnyFunction,
+    };
   });
 }
 
@@ -165,10 +183,22 @@ function compileState(definition: ProcessorDefinition, name: string, slot: numbe
     };
   }
   if (state?.type !== "value") throw new RepriseError("INVALID_DECLARATION", `state.${name} of ${definition.name} is no state`);
-  return { kind: "value", name, slot, schema: schemaRuntime(state.schema as Schema<unknown>), initial: state.initial?.value, view: state.view !== undefined };
+  return {
+    kind: "value",
+    name,
+    slot,
+    schema: schemaRuntime(state.schema as Schema<unknown>),
+    initial: state.initial?.value,
+    view: state.view !== undefined,
+  };
 }
 
-function compileWindow(definition: ProcessorDefinition, name: string, slot: number, handlers: { readonly [group: string]: HandlerGroup }): CompiledSlot {
+function compileWindow(
+  definition: ProcessorDefinition,
+  name: string,
+  slot: number,
+  handlers: { readonly [group: string]: HandlerGroup },
+): CompiledSlot {
   const window = definition.windows[name] as TumblingDefinition;
   return {
     kind: "window",

@@ -10,7 +10,8 @@ export function unsupportedFeatures(definition: ProcessorDefinition): string[] {
     if (input.kind !== "topic" && input.kind !== "table") out.push(`input ${alias}: ${input.kind === "rekey" ? "rekey()" : "events()"}`);
     else if (input.partitioner === "crc32") out.push(`input ${alias}: partitioner "crc32"`);
   }
-  for (const alias of Object.keys(definition.tables)) out.push(`tables.${alias}: ${definition.tables[alias]?.kind === "broadcast" ? "broadcast()" : "table as of the record's time"}`);
+  for (const alias of Object.keys(definition.tables))
+    out.push(`tables.${alias}: ${definition.tables[alias]?.kind === "broadcast" ? "broadcast()" : "table as of the record's time"}`);
   for (const [alias, output] of Object.entries(definition.outputs)) if (output.kind === "events") out.push(`output ${alias}: events()`);
   for (const [name, state] of Object.entries(definition.state)) {
     if (state.type === "list") out.push(`state.${name}: state.list()`);
@@ -36,7 +37,11 @@ export function unsupportedFeatures(definition: ProcessorDefinition): string[] {
 export function assertSupported(definition: ProcessorDefinition): void {
   const features = unsupportedFeatures(definition);
   if (features.length === 0) return;
-  throw new RepriseError("NOT_SUPPORTED", `${definition.name} v${definition.version} declares what this release can't run yet: ${features.join(", ")}`, {
-    details: { processor: definition.name, version: definition.version, features: features.join(", ") },
-  });
+  throw new RepriseError(
+    "NOT_SUPPORTED",
+    `${definition.name} v${definition.version} declares what this release can't run yet: ${features.join(", ")}`,
+    {
+      details: { processor: definition.name, version: definition.version, features: features.join(", ") },
+    },
+  );
 }

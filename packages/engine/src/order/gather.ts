@@ -13,7 +13,13 @@ export interface GatherState {
  * next, and only while every other input has a head or is drained; one that is drained at the end of its log holds a head back until it is `maxIdleMs`
  * old by the wall clock, so that the order is a function of the log alone whatever batches and fetches do.
  */
-export function gather(cursors: readonly InputCursor[], batch: RecordBatch, state: GatherState, maxIdleMs: number, nowMs: () => number): void {
+export function gather(
+  cursors: readonly InputCursor[],
+  batch: RecordBatch,
+  state: GatherState,
+  maxIdleMs: number,
+  nowMs: () => number,
+): void {
   batch.size = 0;
   if (cursors.length === 1) {
     const only = cursors[0] as InputCursor;

@@ -101,7 +101,8 @@ export class InputCursor {
       this.value = input.value.decode(columns.bytes, start, start + length);
       if (input.time !== undefined) {
         const time = input.time(this.value);
-        if (typeof time !== "number" || !Number.isFinite(time)) throw new RepriseError("RECORD_UNDECODABLE", `the event time is ${String(time)}, a number of epoch ms was expected`);
+        if (typeof time !== "number" || !Number.isFinite(time))
+          throw new RepriseError("RECORD_UNDECODABLE", `the event time is ${String(time)}, a number of epoch ms was expected`);
         this.timeMs = time;
       }
     } catch (error) {

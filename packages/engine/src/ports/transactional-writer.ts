@@ -26,7 +26,14 @@ export interface TransactionalWriter {
   init(): Promise<void>;
   begin(): Promise<void>;
   /** Copies nothing: key and value must not change until the transaction ended. Throws when the local queue is full even after waiting is impossible; call `drain` between chunks. */
-  produce(topic: string, partition: number, key: Uint8Array | null, value: Uint8Array | null, timestampMs: number, headers?: readonly RecordHeader[]): void;
+  produce(
+    topic: string,
+    partition: number,
+    key: Uint8Array | null,
+    value: Uint8Array | null,
+    timestampMs: number,
+    headers?: readonly RecordHeader[],
+  ): void;
   /** Resolves when the local queue has room again. */
   drain(): Promise<void>;
   /** Offsets with the group's metadata (that is the fence), then commit; aborts by itself on abortable errors. Never throws for Kafka's errors. */

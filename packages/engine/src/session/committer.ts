@@ -38,7 +38,10 @@ export class Committer {
     topics.push({ topic: deadLetterTopicOf(processor.name), table: false, required: false });
     for (const { topic, table, required } of topics) {
       const found = await offsets.describe(topic);
-      if (found === undefined && required) throw new RepriseError("TOPIC_MISSING", `the output topic ${topic} of ${processor.name} v${processor.version} does not exist`, { details: { topic } });
+      if (found === undefined && required)
+        throw new RepriseError("TOPIC_MISSING", `the output topic ${topic} of ${processor.name} v${processor.version} does not exist`, {
+          details: { topic },
+        });
       this.outputTopics.push({ topic, table, partitions: found?.partitions ?? 1 });
     }
   }
@@ -52,6 +55,15 @@ export class Committer {
       if (prepared.meta.mode === "live" && prepared.meta.n > 0) this.writeDelta(prepared);
     }
     return writer.commit(commits.flatMap(({ prepared, task }) => this.offsetsOf(prepared.meta, task.publishing)));
+  }
+
+  countByTopic(outputs: readonly OutputRecord[]): Map<string, number> {
+    const counts = new Map<string, number>();
+    for (const { output } of outputs) {
+      const topic = this.outputTopics[output]?.topic ?? "";
+      counts.set(topic, (counts.get(topic) ?? 0) + 1);
+    }
+    return counts;
   }
 
   private async writeOutputs(outputs: readonly OutputRecord[], task: number): Promise<void> {
@@ -82,26 +94,28 @@ export class Committer {
 
   private offsetsOf(meta: TaskMeta, publishing: boolean): CommittedOffset[] {
     const { spec, control } = this.options;
-    return spec.inputs.map(({ topic }, index): CommittedOffset => ({
-      topic,
-      partition: meta.partition,
-      offset: meta.position[topic] ?? 0,
-      metadata:
-        index > 0
-          ? ""
-          : encodeCommitRecord({
-              format: 1,
-              n: meta.n,
-              mode: meta.mode,
-              position: meta.position,
-              digest: meta.digest,
-              outputs: meta.outputs,
-              streamTimeMs: meta.streamTimeMs,
-              publishing,
-              topicIds: Object.fromEntries(spec.inputs.map((i) => [i.topic, i.topicId])),
-              artifact: spec.artifact.slice(0, 16),
-              control: control.position,
-            }),
-    }));
+    return spec.inputs.map(
+      ({ topic }, index): CommittedOffset => ({
+        topic,
+        partition: meta.partition,
+        offset: meta.position[topic] ?? 0,
+        metadata:
+          index > 0
+            ? ""
+            : encodeCommitRecord({
+                format: 1,
+                n: meta.n,
+                mode: meta.mode,
+                position: meta.position,
+                digest: meta.digest,
+                outputs: meta.outputs,
+                streamTimeMs: meta.streamTimeMs,
+                publishing,
+                topicIds: Object.fromEntries(spec.inputs.map((i) => [i.topic, i.topicId])),
+                artifact: spec.artifact.slice(0, 16),
+                control: control.position,
+              }),
+      }),
+    );
   }
 }

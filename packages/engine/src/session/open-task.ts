@@ -56,7 +56,10 @@ export async function openTaskStore(options: SessionOptions, partition: number):
   const [committed] = await options.groupOffsets.committed(groupOf(options.spec.id), [{ topic: lead.topic, partition }]);
   const record = committed === undefined ? undefined : decodeCommitRecord(committed.metadata);
   if (committed !== undefined && record === undefined) {
-    throw new RepriseError("DECLARATION_CONFLICT", `the group ${groupOf(options.spec.id)} has an offset for ${lead.topic}-${partition} that Reprise did not commit`);
+    throw new RepriseError(
+      "DECLARATION_CONFLICT",
+      `the group ${groupOf(options.spec.id)} has an offset for ${lead.topic}-${partition} that Reprise did not commit`,
+    );
   }
   const opened = record?.mode === "live" ? await openLive(options, partition, record) : await openBuilding(options, partition, record);
   return { ...opened, recorded: record !== undefined };
@@ -75,18 +78,28 @@ async function openBuilding(options: SessionOptions, partition: number, record: 
   if (record === undefined && publishesFromStart(options)) {
     if (local?.meta.mode === "live" && local.meta.n > 0) {
       await local.store.close();
-      throw new RepriseError("DELTAS_LOST", `task ${partition} of ${options.spec.id} has a local state of commit ${local.meta.n}, and Kafka no commit record: committed offsets are gone`, {
-        details: { deployment: options.spec.id, partition, n: local.meta.n },
-      });
+      throw new RepriseError(
+        "DELTAS_LOST",
+        `task ${partition} of ${options.spec.id} has a local state of commit ${local.meta.n}, and Kafka no commit record: committed offsets are gone`,
+        {
+          details: { deployment: options.spec.id, partition, n: local.meta.n },
+        },
+      );
     }
     await local?.store.close();
     return fresh(options, partition, "live", "empty state");
   }
-  if (local !== undefined) return { store: local.store, meta: { ...local.meta, mode: "building", n: 0 }, storeIsEmpty: false, how: "local store" };
+  if (local !== undefined)
+    return { store: local.store, meta: { ...local.meta, mode: "building", n: 0 }, storeIsEmpty: false, how: "local store" };
   for (const manifest of await options.checkpoints.list({ deployment: options.spec.id, partition })) {
     const restored = await restoreCheckpoint(options, partition, manifest);
     if ("discarded" in restored) continue;
-    return { store: restored.store, meta: { ...restored.meta, mode: "building", n: 0 }, storeIsEmpty: false, how: `checkpoint ${manifest.n}` };
+    return {
+      store: restored.store,
+      meta: { ...restored.meta, mode: "building", n: 0 },
+      storeIsEmpty: false,
+      how: `checkpoint ${manifest.n}`,
+    };
   }
   return fresh(options, partition, "building", "empty state");
 }
@@ -101,9 +114,13 @@ async function openLive(options: SessionOptions, partition: number, record: Comm
     reasons.push(`${base.how}: ${result.discarded}`);
     await base.store.close();
   }
-  throw new RepriseError("DELTAS_LOST", `task ${partition} of ${options.spec.id}: no base leads to commit ${record.n} (${reasons.join("; ") || "there is none"})`, {
-    details: { deployment: options.spec.id, partition, n: record.n },
-  });
+  throw new RepriseError(
+    "DELTAS_LOST",
+    `task ${partition} of ${options.spec.id}: no base leads to commit ${record.n} (${reasons.join("; ") || "there is none"})`,
+    {
+      details: { deployment: options.spec.id, partition, n: record.n },
+    },
+  );
 }
 
 /** Step 5: what can be the base, best first. */
@@ -175,7 +192,11 @@ async function openLocal(options: SessionOptions, partition: number): Promise<{ 
 /** Rows per write into the local store while restoring. */
 const restoreBatchRows = 10_000;
 
-async function restoreCheckpoint(options: SessionOptions, partition: number, manifest: CheckpointManifest): Promise<{ store: StateStore; meta: TaskMeta } | Discarded> {
+async function restoreCheckpoint(
+  options: SessionOptions,
+  partition: number,
+  manifest: CheckpointManifest,
+): Promise<{ store: StateStore; meta: TaskMeta } | Discarded> {
   const meta = decodeMeta(manifest.meta);
   if (meta === undefined) return { discarded: "its meta is unreadable" };
   const folder = folderOf(options, partition);
@@ -197,7 +218,11 @@ async function restoreCheckpoint(options: SessionOptions, partition: number, man
 }
 
 /** Copies rows into a store; the digest over all of them comes from a scan, which proves them. */
-async function writeRows(store: StateStore, chunks: AsyncIterable<readonly { readonly key: Uint8Array; readonly value: Uint8Array }[]>, seed: number): Promise<string> {
+async function writeRows(
+  store: StateStore,
+  chunks: AsyncIterable<readonly { readonly key: Uint8Array; readonly value: Uint8Array }[]>,
+  seed: number,
+): Promise<string> {
   const digest = new Uint32Array(4);
   const scratch = new RowBuffer(4096);
   let batch: RowWrite[] = [];
@@ -221,7 +246,13 @@ async function writeRows(store: StateStore, chunks: AsyncIterable<readonly { rea
 }
 
 /** Step 6: deltas n + 1, n + 2, …, only whole and only where 'digest before' is ours, until N. */
-async function applyDeltas(options: SessionOptions, partition: number, base: Base, record: CommitRecord, end: number): Promise<Opened | Discarded> {
+async function applyDeltas(
+  options: SessionOptions,
+  partition: number,
+  base: Base,
+  record: CommitRecord,
+  end: number,
+): Promise<Opened | Discarded> {
   let { meta } = base;
   const first = meta.n;
   const delta = { topic: deltaTopicOf(options.spec.id), partition };
@@ -247,7 +278,8 @@ async function applyDeltas(options: SessionOptions, partition: number, base: Bas
           const whole = assembler.add(columns.bytes.subarray(start, start + (columns.valueLengths[i] as number)));
           if (whole === undefined || whole.n <= meta.n) continue;
           if (whole.n !== meta.n + 1) return { discarded: `delta ${meta.n + 1} is missing, ${whole.n} follows` };
-          if (whole.before !== meta.digest) return { discarded: `delta ${whole.n} follows the digest ${whole.before}, ours is ${meta.digest}` };
+          if (whole.before !== meta.digest)
+            return { discarded: `delta ${whole.n} follows the digest ${whole.before}, ours is ${meta.digest}` };
           meta = whole.meta;
           await base.store.write([...decodeRows(whole.rows), { key: metaRowKey, value: encodeMeta(meta) }]);
         }
@@ -256,7 +288,8 @@ async function applyDeltas(options: SessionOptions, partition: number, base: Bas
       options.systemReader.unassign(delta);
     }
   }
-  if (meta.digest !== record.digest) return { discarded: `at commit ${record.n} its digest is ${meta.digest}, the commit record's ${record.digest}` };
+  if (meta.digest !== record.digest)
+    return { discarded: `at commit ${record.n} its digest is ${meta.digest}, the commit record's ${record.digest}` };
   const applied = meta.n - first;
   return { store: base.store, meta, storeIsEmpty: false, how: applied === 0 ? base.how : `${base.how} + ${applied} deltas` };
 }

@@ -29,7 +29,9 @@ export type FollowBounds = ReadonlyMap<number, { readonly [topic: string]: numbe
  */
 export function applyRole(task: Task, role: Role, bounds: FollowBounds): boolean {
   if (role.kind === "publisher") {
-    const reached = task.cursors.every((cursor) => (task.position[cursor.input.topic] as number) >= offsetIn(role.from, cursor.input.topic, task.partition));
+    const reached = task.cursors.every(
+      (cursor) => (task.position[cursor.input.topic] as number) >= offsetIn(role.from, cursor.input.topic, task.partition),
+    );
     for (const cursor of task.cursors) {
       cursor.bound = reached ? Number.POSITIVE_INFINITY : offsetIn(role.from, cursor.input.topic, task.partition);
     }

@@ -73,6 +73,8 @@ export interface SessionObserver {
   wentLive(partition: number): void;
   startedPublishing(partition: number): void;
   committed(tasks: number, durationMs: number): void;
+  /** Records written to an output topic in a commit that is decided. */
+  published(topic: string, records: number): void;
   stepped(partition: number, records: number, durationMs: number): void;
   checkpointed(partition: number, n: number, durationMs: number): void;
   checkpointFailed(partition: number, error: unknown): void;

@@ -3,6 +3,7 @@ import { RepriseError } from "@reprise/schema";
 import { decodeCommitRecord } from "../commit/commit-record.ts";
 import { deltaTopicOf, groupOf } from "../control/names.ts";
 import { Task } from "../task/task.ts";
+import type { PartitionEnd } from "../ports/log-reader.ts";
 import type { TransactionOutcome } from "../ports/transactional-writer.ts";
 import { writeCheckpoint } from "./checkpointer.ts";
 import { Committer, type TaskCommit } from "./committer.ts";
@@ -48,6 +49,11 @@ export class Session {
     this.committer = new Committer(options);
     this.lastCommitMs = performance.now();
     this.poller = new FollowPoller(options.groupOffsets, this.leadTopic, options.limits.followIntervalMs, () => this.awake());
+  }
+
+  /** The newest known end of an input partition. */
+  endOf(topic: string, partition: number): PartitionEnd | undefined {
+    return this.options.reader.end({ topic, partition });
   }
 
   private get leadTopic(): string {
@@ -105,7 +111,8 @@ export class Session {
       if (state === "Retiring" || state === "Retired") return "retired";
       const met = await this.meetDemands();
       if (met === "fenced") return "fenced";
-      if (this.stopping) return this.parked || this.tasks.size === 0 ? "stopped" : (await this.commitAll(true)) === "fenced" ? "fenced" : "stopped";
+      if (this.stopping)
+        return this.parked || this.tasks.size === 0 ? "stopped" : (await this.commitAll(true)) === "fenced" ? "fenced" : "stopped";
       const progressed = await this.turn();
       if (progressed === "fenced") return "fenced";
       if (progressed) await nextTurn();
@@ -169,7 +176,15 @@ export class Session {
     await task.restoreQueue();
     for (const cursor of task.cursors) options.reader.assign(cursor.partition, cursor.position);
     const now = performance.now();
-    this.tasks.set(partition, { task, store: opened.store, lastFlushMs: now, lastCheckpointMs: now, checkpointing: undefined, reported: false, committed: opened.recorded });
+    this.tasks.set(partition, {
+      task,
+      store: opened.store,
+      lastFlushMs: now,
+      lastCheckpointMs: now,
+      checkpointing: undefined,
+      reported: false,
+      committed: opened.recorded,
+    });
     options.observer.taskOpened(partition, opened.how, now - started);
   }
 
@@ -261,13 +276,15 @@ export class Session {
     switch (outcome.kind) {
       case "committed":
         this.abortsInRow = 0;
-        for (const { task } of commits) this.decided(task);
+        for (const commit of commits) this.decided(commit);
         return "committed";
       case "fenced":
         return "fenced";
       case "aborted":
         if (++this.abortsInRow > maxAbortsInRow) {
-          throw new RepriseError("KAFKA_FAILED", `${this.abortsInRow} transactions in a row were aborted: ${String(outcome.cause)}`, { cause: outcome.cause });
+          throw new RepriseError("KAFKA_FAILED", `${this.abortsInRow} transactions in a row were aborted: ${String(outcome.cause)}`, {
+            cause: outcome.cause,
+          });
         }
         for (const { task } of commits) await this.reopen(task.partition);
         await sleep(idleMs);
@@ -276,7 +293,7 @@ export class Session {
         await this.initialise();
         const decided = await this.decidedCommits(commits);
         for (const commit of commits) {
-          if (decided.has(commit.task.partition)) this.decided(commit.task);
+          if (decided.has(commit.task.partition)) this.decided(commit);
           else await this.reopen(commit.task.partition);
         }
         return "committed";
@@ -284,8 +301,10 @@ export class Session {
     }
   }
 
-  private decided(task: Task): void {
+  private decided(commit: TaskCommit): void {
+    const { task, prepared } = commit;
     task.decided();
+    for (const [topic, records] of this.committer.countByTopic(prepared.outputs)) this.options.observer.published(topic, records);
     const running = this.tasks.get(task.partition);
     if (running !== undefined) running.committed = true;
   }
@@ -299,7 +318,8 @@ export class Session {
       const offset = found.find((o) => o.partition === prepared.meta.partition);
       const record = offset === undefined ? undefined : decodeCommitRecord(offset.metadata);
       if (record === undefined || record.mode !== prepared.meta.mode || record.n !== prepared.meta.n) continue;
-      if (record.digest === prepared.meta.digest && offset?.offset === prepared.meta.position[this.leadTopic]) decided.add(prepared.meta.partition);
+      if (record.digest === prepared.meta.digest && offset?.offset === prepared.meta.position[this.leadTopic])
+        decided.add(prepared.meta.partition);
     }
     return decided;
   }
@@ -358,7 +378,12 @@ export class Session {
       if (task.hasProgress || !running.committed) continue;
       const due = now - running.lastFlushMs >= limits.flushIntervalMs && task.unsavedRows > 0;
       if (due || task.unsavedRows >= limits.maxUnsavedRows) await this.flush(running);
-      if (task.meta.mode === "live" && task.meta.n > 0 && now - running.lastCheckpointMs >= limits.checkpointIntervalMs && running.checkpointing === undefined) {
+      if (
+        task.meta.mode === "live" &&
+        task.meta.n > 0 &&
+        now - running.lastCheckpointMs >= limits.checkpointIntervalMs &&
+        running.checkpointing === undefined
+      ) {
         await this.beginCheckpoint(running);
       }
     }

@@ -12,7 +12,8 @@ export interface OrderedKeyCodec {
 export function orderedKeyCodec(schema: Schema<unknown>, what: string): OrderedKeyCodec {
   const runtime = schemaRuntime(schema);
   const prefix = (value: string): Buffer => {
-    if (runtime.kind !== "string") throw new RepriseError("INVALID_ARGUMENT", `${what}: a prefix needs string keys, these are ${runtime.kind}`);
+    if (runtime.kind !== "string")
+      throw new RepriseError("INVALID_ARGUMENT", `${what}: a prefix needs string keys, these are ${runtime.kind}`);
     return Buffer.from(value, "utf8");
   };
   switch (runtime.kind) {

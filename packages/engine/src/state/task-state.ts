@@ -311,7 +311,12 @@ export class TaskState {
     return value === undefined ? undefined : (this.options.slots[slot] as SlotCodec).decode(asBuffer(value));
   }
 
-  private *mergedRows(slot: number, keyBytes: Buffer, entry: KeyEntry | undefined, pick: (row: Row) => unknown): Generator<{ readonly subkey: Buffer; readonly value: unknown }> {
+  private *mergedRows(
+    slot: number,
+    keyBytes: Buffer,
+    entry: KeyEntry | undefined,
+    pick: (row: Row) => unknown,
+  ): Generator<{ readonly subkey: Buffer; readonly value: unknown }> {
     const merged = new Map<string, unknown>();
     const codec = this.options.slots[slot] as SlotCodec;
     if (!this.storeIsEmpty && entry?.complete !== true) {

@@ -107,7 +107,9 @@ function makeHandle(slot: CompiledProcessor["slots"][number], parts: ContextPart
     case "window":
       return new WindowHandle(parts.windows.get(slot.name) as TumblingWindow, parts.frame, parts.onLate);
     case "timer":
-      return slot.id === undefined ? new TimerHandle(slot, parts.state, parts.frame, parts.queue) : new TimersById(slot, parts.state, parts.frame, parts.queue);
+      return slot.id === undefined
+        ? new TimerHandle(slot, parts.state, parts.frame, parts.queue)
+        : new TimersById(slot, parts.state, parts.frame, parts.queue);
   }
 }
 
@@ -134,7 +136,11 @@ function makeOutput(output: CompiledOutput, index: number, parts: ContextParts):
       headers: options?.headers === undefined ? undefined : Object.entries(options.headers).map(([k, v]) => ({ key: k, value: v })),
     });
   };
-  if (output.kind === "table") return { upsert: (value: unknown, options?: EmitOptions) => emit(value, options), delete: (options?: EmitOptions) => emit(null, options) };
+  if (output.kind === "table")
+    return {
+      upsert: (value: unknown, options?: EmitOptions) => emit(value, options),
+      delete: (options?: EmitOptions) => emit(null, options),
+    };
   return { emit: (value: unknown, options?: EmitOptions) => emit(value, options) };
 }
 
@@ -142,7 +148,11 @@ function encode(output: CompiledOutput, part: "key" | "value", value: unknown): 
   try {
     return output[part].encode(value);
   } catch (cause) {
-    throw new RepriseError("OUTPUT_INVALID", `output ${output.alias} (${output.topic}): ${part}: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+    throw new RepriseError(
+      "OUTPUT_INVALID",
+      `output ${output.alias} (${output.topic}): ${part}: ${cause instanceof Error ? cause.message : String(cause)}`,
+      { cause },
+    );
   }
 }
 

@@ -110,7 +110,13 @@ export class Task {
     this.state.digest.set(digestFromHex(meta.digest));
     this.outputs.digest.set(digestFromHex(meta.outputs));
     this.cursors = processor.inputs.map((input, index) => {
-      const cursor = new InputCursor(index, input, { topic: input.topic, partition: options.partition }, meta.position[input.topic] ?? 0, reader);
+      const cursor = new InputCursor(
+        index,
+        input,
+        { topic: input.topic, partition: options.partition },
+        meta.position[input.topic] ?? 0,
+        reader,
+      );
       cursor.maxTimeMs = orMinusInfinity(meta.maxTimeMs[input.topic]);
       return cursor;
     });
@@ -142,7 +148,8 @@ export class Task {
           const { key, subkey } = parseRowKey(row.key);
           const id = latin1(key);
           const value = codec?.decode(Buffer.from(row.value));
-          if (slot.kind === "timer") this.queue.add(value as number, slot.slot * 2, slot.id === undefined ? id : joinId(id, latin1(subkey)));
+          if (slot.kind === "timer")
+            this.queue.add(value as number, slot.slot * 2, slot.id === undefined ? id : joinId(id, latin1(subkey)));
           else this.restoreWindow(this.windows.get(slot.name) as TumblingWindow, id, decodeNumber(subkey), value as Accumulator);
         }
       }
@@ -261,7 +268,8 @@ export class Task {
     const { batch, positions } = this;
     this.counters.records += i;
     for (let k = 0; k < positions.length; k++) positions[k] = (this.cursors[k] as InputCursor).position;
-    for (let k = batch.size - 1; k >= i; k--) positions[batch.input[k] as number] = (batch.columns[k] as RecordColumns).offsets[batch.row[k] as number] as number;
+    for (let k = batch.size - 1; k >= i; k--)
+      positions[batch.input[k] as number] = (batch.columns[k] as RecordColumns).offsets[batch.row[k] as number] as number;
   }
 
   private processRecord(i: number, input: number, offset: number): boolean {
@@ -283,7 +291,14 @@ export class Task {
     } else {
       frame.entry = batch.entry[i] as KeyEntry;
       frame.timestampMs = timeMs;
-      if (!this.call(this.processor.inputs[input]?.handler as (v: unknown, ctx: unknown) => unknown, batch.value[i], `on.${this.processor.inputs[input]?.alias}`)) return this.failed(before);
+      if (
+        !this.call(
+          this.processor.inputs[input]?.handler as (v: unknown, ctx: unknown) => unknown,
+          batch.value[i],
+          `on.${this.processor.inputs[input]?.alias}`,
+        )
+      )
+        return this.failed(before);
       if (clock.watermarkMs >= this.queue.next && !this.fireDue()) return this.failed(before);
     }
     batch.value[i] = undefined;
@@ -320,7 +335,12 @@ export class Task {
       if (error instanceof RejectSignal) return this.deadLetter(`rejected: ${error.message}`, "RECORD_REJECTED");
       // A promise is a mistake in the code, not in a record: no policy may hide it.
       const policy = RepriseError.is(error) && error.code === "ASYNC_HANDLER" ? "fail" : this.processor.onHandlerError;
-      return this.onFault(error, policy, RepriseError.is(error) && error.code !== "SCHEMA_INVALID" ? error.code : "HANDLER_FAILED", `failed in ${name}`);
+      return this.onFault(
+        error,
+        policy,
+        RepriseError.is(error) && error.code !== "SCHEMA_INVALID" ? error.code : "HANDLER_FAILED",
+        `failed in ${name}`,
+      );
     }
     return true;
   }

@@ -28,7 +28,11 @@ export function viewOf(processor: CompiledProcessor, name: string): View {
   const found = views.find((slot) => slot.name === name);
   if (found !== undefined) return found;
   const names = views.map((v) => v.name).join(", ");
-  throw new RepriseError("VIEW_UNKNOWN", `${processor.name} v${processor.version} has no view ${name}; ${names === "" ? "it has none" : `it has ${names}`}`, { details: { processor: processor.name, view: name } });
+  throw new RepriseError(
+    "VIEW_UNKNOWN",
+    `${processor.name} v${processor.version} has no view ${name}; ${names === "" ? "it has none" : `it has ${names}`}`,
+    { details: { processor: processor.name, view: name } },
+  );
 }
 
 /**
@@ -39,7 +43,11 @@ export function keyBytesOf(processor: CompiledProcessor, text: string): Buffer {
   try {
     return processor.key.encode(processor.key.kind === "string" ? text : processor.key.fromJson(text));
   } catch (cause) {
-    throw new RepriseError("INVALID_ARGUMENT", `the key ${text} does not fit the key of ${processor.name}: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+    throw new RepriseError(
+      "INVALID_ARGUMENT",
+      `the key ${text} does not fit the key of ${processor.name}: ${cause instanceof Error ? cause.message : String(cause)}`,
+      { cause },
+    );
   }
 }
 
@@ -59,7 +67,12 @@ export function readView(task: Task, view: View, key: Buffer, query: ViewQuery):
 }
 
 /** The committed entries of a map state's key within a range. */
-export function committedEntries(task: Task, map: Extract<CompiledSlot, { kind: "map" }>, key: Buffer, range: MapRange): Iterable<readonly [unknown, unknown]> {
+export function committedEntries(
+  task: Task,
+  map: Extract<CompiledSlot, { kind: "map" }>,
+  key: Buffer,
+  range: MapRange,
+): Iterable<readonly [unknown, unknown]> {
   return selectEntries(map, task.state.committedRows(map.slot, key), range);
 }
 
@@ -109,6 +122,7 @@ function entryKeyOf(view: Extract<View, { kind: "map" }>, text: string): unknown
 
 function numberOf(text: string, name: string): number {
   const n = Number(text);
-  if (text.trim() === "" || Number.isNaN(n)) throw new RepriseError("INVALID_ARGUMENT", `${name} must be a number, got ${text}`, { details: { name } });
+  if (text.trim() === "" || Number.isNaN(n))
+    throw new RepriseError("INVALID_ARGUMENT", `${name} must be a number, got ${text}`, { details: { name } });
   return n;
 }

@@ -23,5 +23,11 @@ export interface MutableAccumulator {
 }
 
 export function copyOf(a: Accumulator): MutableAccumulator {
-  return { count: a.count, numbers: a.numbers.slice(), values: a.values.length === 0 ? [] : a.values.slice(), revision: a.revision, emitted: a.emitted };
+  return {
+    count: a.count,
+    numbers: a.numbers.slice(),
+    values: a.values.length === 0 ? [] : a.values.slice(),
+    revision: a.revision,
+    emitted: a.emitted,
+  };
 }

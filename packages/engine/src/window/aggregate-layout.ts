@@ -62,14 +62,33 @@ export function compileAggregates(definitions: AggregateDefinitions, window: str
     const numeric = compileNumbers(name, typeof aggregate === "string" ? [aggregate] : aggregate, empty);
     addCode.push(numeric.add);
     const parts = numeric.reads;
-    resultCode.push(typeof aggregate === "string" ? `${name}: ${parts[0]?.[1]}` : `${name}: {${parts.map(([s, e]) => `${JSON.stringify(s)}: ${e}`).join(", ")}}`);
+    resultCode.push(
+      typeof aggregate === "string"
+        ? `${name}: ${parts[0]?.[1]}`
+        : `${name}: {${parts.map(([s, e]) => `${JSON.stringify(s)}: ${e}`).join(", ")}}`,
+    );
   }
   const codecs = folds.map((f) => schemaRuntime(f.schema));
   const bad = (field: string, got: unknown): never => {
-    throw new RepriseError("SCHEMA_INVALID", `window ${window}: ${field} must be a number or null, got ${typeof got === "number" ? String(got) : typeof got}`, { details: { window, field } });
+    throw new RepriseError(
+      "SCHEMA_INVALID",
+      `window ${window}: ${field} must be a number or null, got ${typeof got === "number" ? String(got) : typeof got}`,
+      { details: { window, field } },
+    );
   };
-  const add = new Function("folds", "clones", "bad", `return function add(a, values) { const n = a.numbers; a.count += 1; ${addCode.join("\n")} };`)(folds, codecs.map((c) => (value: unknown) => c.clone(value)), bad);
-  const result = new Function(`return function result(a) { const n = a.numbers; return { "count": a.count${resultCode.map((c) => `, ${c}`).join("")} }; };`)();
+  const add = new Function(
+    "folds",
+    "clones",
+    "bad",
+    `return function add(a, values) { const n = a.numbers; a.count += 1; ${addCode.join("\n")} };`,
+  )(
+    folds,
+    codecs.map((c) => (value: unknown) => c.clone(value)),
+    bad,
+  );
+  const result = new Function(
+    `return function result(a) { const n = a.numbers; return { "count": a.count${resultCode.map((c) => `, ${c}`).join("")} }; };`,
+  )();
   return {
     empty: { count: 0, numbers: empty, values: initial, revision: 0, emitted: undefined },
     add,

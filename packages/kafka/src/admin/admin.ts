@@ -6,7 +6,15 @@ import { openCluster } from "../internal/cluster.ts";
 import { fence } from "./fence.ts";
 import { deleteGroups } from "./groups.ts";
 import { type OffsetQuery, type PartitionOffset, deleteRecords, listOffsets, type RecordsToDelete } from "./offsets.ts";
-import { addPartitions, createTopics, type CreatedTopics, deleteTopics, describeTopics, type TopicDescription, type TopicSpec } from "./topics.ts";
+import {
+  addPartitions,
+  createTopics,
+  type CreatedTopics,
+  deleteTopics,
+  describeTopics,
+  type TopicDescription,
+  type TopicSpec,
+} from "./topics.ts";
 
 /** What Reprise asks of a cluster beside reading and writing. Everything is idempotent: a repeated call finds its work done. */
 export interface Admin {
@@ -66,8 +74,11 @@ export function createAdmin(options: KafkaConnectionOptions): Admin {
     listOffsets: (partitions, query) => listOffsets(cluster, partitions, query),
     async endOffsets(topic, query = "last-stable") {
       const description = (await cluster.metadata([topic])).topics[0];
-      if (description === undefined || description.errorCode === 3) throw new RepriseError("TOPIC_MISSING", `The topic '${topic}' does not exist.`, { details: { topic } });
-      const partitions = description.partitions.map((each) => ({ topic, partition: each.partitionIndex })).sort((a, b) => a.partition - b.partition);
+      if (description === undefined || description.errorCode === 3)
+        throw new RepriseError("TOPIC_MISSING", `The topic '${topic}' does not exist.`, { details: { topic } });
+      const partitions = description.partitions
+        .map((each) => ({ topic, partition: each.partitionIndex }))
+        .sort((a, b) => a.partition - b.partition);
       return (await listOffsets(cluster, partitions, query)).map((each) => each.offset);
     },
     deleteTopics: (names) => deleteTopics(cluster, names),
@@ -79,7 +90,10 @@ export function createAdmin(options: KafkaConnectionOptions): Admin {
 }
 
 function unreachable(bootstrap: string, timeoutMs: number, cause: unknown): RepriseError {
-  return new RepriseError("BROKER_UNREACHABLE", `No Kafka broker answered at ${bootstrap} within ${timeoutMs} ms.`, { details: { bootstrap, timeoutMs }, cause });
+  return new RepriseError("BROKER_UNREACHABLE", `No Kafka broker answered at ${bootstrap} within ${timeoutMs} ms.`, {
+    details: { bootstrap, timeoutMs },
+    cause,
+  });
 }
 
 async function within<Answer>(timeoutMs: number, bootstrap: string, answer: Promise<Answer>): Promise<Answer> {

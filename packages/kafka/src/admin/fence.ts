@@ -19,7 +19,8 @@ export async function fence(cluster: Cluster, transactionalIds: readonly string[
           timeoutMs: 30_000,
           firstDelayMs: 2,
           maxDelayMs: 20,
-          mayPass: (error) => mayPass(error) || (error as { details?: { kafkaCode?: number } }).details?.kafkaCode === kafkaError.concurrentTransactions,
+          mayPass: (error) =>
+            mayPass(error) || (error as { details?: { kafkaCode?: number } }).details?.kafkaCode === kafkaError.concurrentTransactions,
         },
         async () => {
           const answer = await cluster.coordinator("transaction", id, (connection) =>

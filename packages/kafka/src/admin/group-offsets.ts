@@ -28,10 +28,13 @@ export function createGroupOffsets(options: GroupOffsetsOptions): GroupOffsets &
           firstDelayMs: 2,
           // A commit in flight is decided within milliseconds; who waits for a dead producer need not hurry.
           maxDelayMs: 50,
-          mayPass: (error) => mayPass(error) || (error as { details?: { kafkaCode?: number } }).details?.kafkaCode === kafkaError.unstableOffsetCommit,
+          mayPass: (error) =>
+            mayPass(error) || (error as { details?: { kafkaCode?: number } }).details?.kafkaCode === kafkaError.unstableOffsetCommit,
         },
         async () => {
-          const answer = await cluster.coordinator("group", group, (connection) => answered(offsetFetchV8.api.async(connection, groups as never, true)));
+          const answer = await cluster.coordinator("group", group, (connection) =>
+            answered(offsetFetchV8.api.async(connection, groups as never, true)),
+          );
           const offsets: CommittedOffset[] = [];
           for (const each of answer.groups) {
             fail(group, each.errorCode);

@@ -11,7 +11,10 @@ export async function deleteGroups(cluster: Cluster, groups: readonly string[]):
         const code = answer.results[0]?.errorCode ?? 0;
         if (code === 0 || code === kafkaError.groupIdNotFound) return;
         cluster.forgetCoordinator("group", group);
-        throw kafkaFailed(code === kafkaError.nonEmptyGroup ? `Deleting group '${group}', which still has members` : `Deleting group '${group}'`, code);
+        throw kafkaFailed(
+          code === kafkaError.nonEmptyGroup ? `Deleting group '${group}', which still has members` : `Deleting group '${group}'`,
+          code,
+        );
       }),
     ),
   );

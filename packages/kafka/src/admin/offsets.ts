@@ -36,12 +36,17 @@ async function byLeader<Asked extends TopicPartition>(
   for (const each of asked) {
     const topic = topics.find((candidate) => candidate.name === each.topic);
     const partition = topic?.partitions.find((candidate) => candidate.partitionIndex === each.partition);
-    if (topic === undefined || topic.errorCode === kafkaError.unknownTopicOrPartition || (topic.errorCode === 0 && partition === undefined)) {
+    if (
+      topic === undefined ||
+      topic.errorCode === kafkaError.unknownTopicOrPartition ||
+      (topic.errorCode === 0 && partition === undefined)
+    ) {
       throw new RepriseError("TOPIC_MISSING", `Partition ${each.partition} of topic '${each.topic}' does not exist.`, {
         details: { topic: each.topic, partition: each.partition },
       });
     }
-    if (partition === undefined || partition.leaderId < 0) throw kafkaFailed(`Partition ${each.partition} of '${each.topic}'`, kafkaError.leaderNotAvailable);
+    if (partition === undefined || partition.leaderId < 0)
+      throw kafkaFailed(`Partition ${each.partition} of '${each.topic}'`, kafkaError.leaderNotAvailable);
     const group = groups.get(partition.leaderId);
     if (group === undefined) groups.set(partition.leaderId, [each]);
     else group.push(each);
@@ -55,7 +60,10 @@ async function byLeader<Asked extends TopicPartition>(
   );
 }
 
-function topicsOf<Asked extends TopicPartition, Entry>(asked: readonly Asked[], entry: (each: Asked) => Entry): { name: string; partitions: Entry[] }[] {
+function topicsOf<Asked extends TopicPartition, Entry>(
+  asked: readonly Asked[],
+  entry: (each: Asked) => Entry,
+): { name: string; partitions: Entry[] }[] {
   const topics = new Map<string, Entry[]>();
   for (const each of asked) {
     const entries = topics.get(each.topic);
@@ -78,7 +86,8 @@ export async function listOffsets(cluster: Cluster, asked: readonly TopicPartiti
       const answer = await cluster.at(leader, (connection) => answered(listOffsetsV7.api.async(connection, -1, isolationLevel, topics)));
       for (const topic of answer.topics) {
         for (const partition of topic.partitions) {
-          if (partition.errorCode !== 0) throw kafkaFailed(`Listing offsets of partition ${partition.partitionIndex} of '${topic.name}'`, partition.errorCode);
+          if (partition.errorCode !== 0)
+            throw kafkaFailed(`Listing offsets of partition ${partition.partitionIndex} of '${topic.name}'`, partition.errorCode);
           found.set(keyOf({ topic: topic.name, partition: partition.partitionIndex }), Number(partition.offset));
         }
       }
@@ -98,7 +107,8 @@ export async function deleteRecords(cluster: Cluster, records: readonly RecordsT
       const answer = await cluster.at(leader, (connection) => answered(deleteRecordsV2.api.async(connection, topics, 15_000)));
       for (const topic of answer.topics) {
         for (const partition of topic.partitions) {
-          if (partition.errorCode !== 0) throw kafkaFailed(`Deleting records of partition ${partition.partitionIndex} of '${topic.name}'`, partition.errorCode);
+          if (partition.errorCode !== 0)
+            throw kafkaFailed(`Deleting records of partition ${partition.partitionIndex} of '${topic.name}'`, partition.errorCode);
         }
       }
     });

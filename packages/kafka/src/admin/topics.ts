@@ -86,18 +86,21 @@ export async function describeTopics(cluster: Cluster, names: readonly string[])
     const failed = present.find((topic) => topic.errorCode !== 0);
     if (failed !== undefined) throw kafkaFailed(`Describing topic '${failed.name}'`, failed.errorCode);
     if (present.length === 0) return;
-    const resources = present.map((topic) => ({ resourceType: 2, resourceName: topic.name as string, configurationKeys: null as unknown as string[] }));
+    const resources = present.map((topic) => ({ resourceType: 2, resourceName: topic.name as string, configurationKeys: null as never }));
     const { results } = await cluster.any((connection) => answered(describeConfigsV4.api.async(connection, resources, false, false)));
     for (const topic of present) {
       const result = results.find((each) => each.resourceName === topic.name);
       // Deleted between the two requests.
       if (result === undefined || result.errorCode === kafkaError.unknownTopicOrPartition) continue;
-      if (result.errorCode !== 0) throw kafkaFailed(`Reading the configuration of topic '${topic.name}'`, result.errorCode, result.errorMessage);
+      if (result.errorCode !== 0)
+        throw kafkaFailed(`Reading the configuration of topic '${topic.name}'`, result.errorCode, result.errorMessage);
       descriptions.set(topic.name as string, {
         name: topic.name as string,
         topicId: topic.topicId,
         partitions: topic.partitions.length,
-        config: Object.fromEntries(result.configs.filter((entry) => entry.value !== null).map((entry) => [entry.name, entry.value as string])),
+        config: Object.fromEntries(
+          result.configs.filter((entry) => entry.value !== null).map((entry) => [entry.name, entry.value as string]),
+        ),
       });
     }
   });
@@ -115,7 +118,8 @@ export async function addPartitions(cluster: Cluster, topic: string, total: numb
       answered(createPartitionsV3.api.async(connection, [{ name: topic, count: total, assignments: null as never }], timeoutMs, false)),
     );
     const result = answer.results[0];
-    if (result !== undefined && result.errorCode !== 0) throw kafkaFailed(`Adding partitions to '${topic}'`, result.errorCode, result.errorMessage);
+    if (result !== undefined && result.errorCode !== 0)
+      throw kafkaFailed(`Adding partitions to '${topic}'`, result.errorCode, result.errorMessage);
     // Metadata follows a moment later; the next attempt finds the count.
     throw kafkaFailed(`Topic '${topic}'`, kafkaError.leaderNotAvailable);
   });

@@ -76,7 +76,10 @@ export async function spawnBroker(options: BrokerCommand): Promise<BrokerProcess
 export function lastLines(logFile: string, count: number): string {
   try {
     const lines = readFileSync(logFile, "utf8").split("\n");
-    return lines.filter((line) => line.trim() !== "" && !/^\s+at /.test(line)).slice(-count).join("\n");
+    return lines
+      .filter((line) => line.trim() !== "" && !/^\s+at /.test(line))
+      .slice(-count)
+      .join("\n");
   } catch {
     return "";
   }

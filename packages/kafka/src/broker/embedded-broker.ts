@@ -144,7 +144,10 @@ async function findRuntime(options: EmbeddedBrokerOptions, log: (line: string) =
   if (java === undefined) {
     if (await dockerAnswers()) return { kind: "docker" };
     const looked = options.javaPath ?? "JAVA_HOME and PATH";
-    throw new RepriseError("JAVA_MISSING", `Neither Java 17 or newer (looked at ${looked}) nor a Docker daemon was found, so Kafka can't be started here.`);
+    throw new RepriseError(
+      "JAVA_MISSING",
+      `Neither Java 17 or newer (looked at ${looked}) nor a Docker daemon was found, so Kafka can't be started here.`,
+    );
   }
   const explicit = options.jarsFolder ?? process.env["REPRISE_KAFKA_JARS"];
   const jars = findKafkaJars(options.jarsFolder) ?? (explicit === undefined ? await fetchKafkaJars(log) : undefined);
@@ -208,7 +211,11 @@ function javaLauncher(launch: JavaLaunch): Launcher {
   };
 }
 
-const loggingOptions = ["-Dorg.slf4j.simpleLogger.defaultLogLevel=warn", "-Dorg.slf4j.simpleLogger.showDateTime=true", "-Dorg.slf4j.simpleLogger.dateTimeFormat=HH:mm:ss.SSS"];
+const loggingOptions = [
+  "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
+  "-Dorg.slf4j.simpleLogger.showDateTime=true",
+  "-Dorg.slf4j.simpleLogger.dateTimeFormat=HH:mm:ss.SSS",
+];
 
 /** Formats beside the data folder and renames: a format that is interrupted leaves nothing that looks formatted. */
 async function formatStorage(launch: JavaLaunch, port: number, controllerPort: number): Promise<void> {
@@ -225,16 +232,32 @@ async function formatStorage(launch: JavaLaunch, port: number, controllerPort: n
     await promisify(execFile)(
       launch.java,
       // A short program: the fast compiler and the small collector start it sooner.
-      ["-Xmx128m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", ...loggingOptions, "-cp", join(launch.jars, "*"), "kafka.tools.StorageTool", "format", `--cluster-id=${clusterId}`, "--config", file],
+      [
+        "-Xmx128m",
+        "-XX:+UseSerialGC",
+        "-XX:TieredStopAtLevel=1",
+        ...loggingOptions,
+        "-cp",
+        join(launch.jars, "*"),
+        "kafka.tools.StorageTool",
+        "format",
+        `--cluster-id=${clusterId}`,
+        "--config",
+        file,
+      ],
       { timeout: 60_000 },
     );
   } catch (error) {
     const output = error as { stdout?: string; stderr?: string };
     await writeFile(launch.logFile, `${output.stdout ?? ""}${output.stderr ?? ""}`, { flag: "a" });
-    throw new RepriseError("BROKER_START_FAILED", `Kafka's storage could not be formatted. Its log is ${launch.logFile}; the last lines:\n${lastLines(launch.logFile, 12)}`, {
-      details: { logFile: launch.logFile },
-      cause: error,
-    });
+    throw new RepriseError(
+      "BROKER_START_FAILED",
+      `Kafka's storage could not be formatted. Its log is ${launch.logFile}; the last lines:\n${lastLines(launch.logFile, 12)}`,
+      {
+        details: { logFile: launch.logFile },
+        cause: error,
+      },
+    );
   }
   await rename(partial, data);
 }

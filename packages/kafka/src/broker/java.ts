@@ -21,7 +21,8 @@ export async function javaVersion(command: string): Promise<number | undefined> 
 /** The first usable Java of: `javaPath`, JAVA_HOME, PATH. A given `javaPath` is the only candidate. */
 export async function findJava(javaPath?: string): Promise<string | undefined> {
   const home = process.env["JAVA_HOME"];
-  const candidates = javaPath === undefined ? [...(home === undefined || home === "" ? [] : [join(home, "bin", "java")]), "java"] : [javaPath];
+  const candidates =
+    javaPath === undefined ? [...(home === undefined || home === "" ? [] : [join(home, "bin", "java")]), "java"] : [javaPath];
   for (const candidate of candidates) {
     const version = await javaVersion(candidate);
     if (version !== undefined && version >= minimumJavaVersion) return candidate;

@@ -26,11 +26,15 @@ export function guardAgainstParentDeath(
   pid: number,
   cleanup: { readonly containerName?: string; readonly removeFolder?: string } = {},
 ): ParentGuard {
-  const guard: ChildProcess = spawn("sh", ["-c", script, "reprise-guard", String(pid), cleanup.containerName ?? "", cleanup.removeFolder ?? ""], {
-    // Its own group: Ctrl-C in the terminal ends this process first, and the guard then does its work.
-    detached: true,
-    stdio: ["pipe", "ignore", "ignore"],
-  });
+  const guard: ChildProcess = spawn(
+    "sh",
+    ["-c", script, "reprise-guard", String(pid), cleanup.containerName ?? "", cleanup.removeFolder ?? ""],
+    {
+      // Its own group: Ctrl-C in the terminal ends this process first, and the guard then does its work.
+      detached: true,
+      stdio: ["pipe", "ignore", "ignore"],
+    },
+  );
   guard.on("error", () => undefined);
   guard.stdin?.on("error", () => undefined);
   guard.unref();

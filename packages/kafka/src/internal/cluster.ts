@@ -84,18 +84,24 @@ export function openCluster(options: ClusterOptions): Cluster {
     }
     const { message, cause } = failure as { message?: string; cause?: { message?: string } };
     const why = cause?.message ?? message;
-    throw new RepriseError("BROKER_UNREACHABLE", `No Kafka broker answered at ${options.bootstrap}${why === undefined ? "" : ` (${why})`}.`, {
-      details: { bootstrap: options.bootstrap },
-      cause: failure,
-    });
+    throw new RepriseError(
+      "BROKER_UNREACHABLE",
+      `No Kafka broker answered at ${options.bootstrap}${why === undefined ? "" : ` (${why})`}.`,
+      {
+        details: { bootstrap: options.bootstrap },
+        cause: failure,
+      },
+    );
   }
 
   async function findCoordinator(kind: CoordinatorKind, key: string): Promise<BrokerAddress> {
-    const answer = await any((connection) => findCoordinatorV4.api.async(connection, kind === "group" ? 0 : 1, [key])).catch((error: unknown) => {
-      const response = responseOf<Awaited<ReturnType<typeof findCoordinatorV4.api.async>>>(error);
-      if (response === undefined) throw error;
-      return response;
-    });
+    const answer = await any((connection) => findCoordinatorV4.api.async(connection, kind === "group" ? 0 : 1, [key])).catch(
+      (error: unknown) => {
+        const response = responseOf<Awaited<ReturnType<typeof findCoordinatorV4.api.async>>>(error);
+        if (response === undefined) throw error;
+        return response;
+      },
+    );
     const found = answer.coordinators[0];
     if (found === undefined || found.errorCode !== 0) {
       throw kafkaFailed(`The coordinator of ${kind} '${key}'`, found?.errorCode ?? -1, found?.errorMessage);

@@ -4,6 +4,13 @@ import type * as KafkaJavascript from "@confluentinc/kafka-javascript";
 
 type NativeClient = Pick<typeof KafkaJavascript, "Producer" | "KafkaConsumer">;
 
+/** What the binding's declarations leave out of `KafkaConsumer`. */
+export interface CooperativeConsumer {
+  rebalanceProtocol(): "NONE" | "EAGER" | "COOPERATIVE";
+  incrementalAssign(partitions: readonly { readonly topic: string; readonly partition: number; readonly offset: number }[]): void;
+  incrementalUnassign(partitions: readonly { readonly topic: string; readonly partition: number }[]): void;
+}
+
 let loaded: NativeClient | undefined;
 
 /**
@@ -38,12 +45,12 @@ export function isNativeError(error: unknown): error is NativeError {
 }
 
 /** One call of the callback kind as a promise. */
-export function called<Result = void>(call: (done: (error: unknown, result?: Result) => void) => void): Promise<Result> {
+export function called(call: (done: (error: unknown) => void) => void): Promise<void> {
   return new Promise((resolve, reject) =>
-    call((error, result) => {
-      // The binding reports success as undefined, null or, in places, false.
-      if (error) reject(error);
-      else resolve(result as Result);
+    call((error) => {
+      // The binding reports success as undefined, null or, in places, false; errors are its own objects with a code.
+      if (error) reject(error as Error);
+      else resolve();
     }),
   );
 }

@@ -45,7 +45,8 @@ export function isPassing(code: number): boolean {
 
 /** An error that Kafka answered with, naming what was asked for. */
 export function kafkaFailed(what: string, code: number, message?: string | null): RepriseError {
-  const text = message === undefined || message === null || message === "" ? `error ${code}` : `error ${code}: ${message.replace(/\.$/, "")}`;
+  const text =
+    message === undefined || message === null || message === "" ? `error ${code}` : `error ${code}: ${message.replace(/\.$/, "")}`;
   return new RepriseError("KAFKA_FAILED", `${what}: Kafka answered with ${text}.`, { details: { kafkaCode: code } });
 }
 

@@ -2,7 +2,7 @@ import type { KafkaConsumer, LibrdKafkaError } from "@confluentinc/kafka-javascr
 import type { Membership } from "@reprise/engine";
 import { RepriseError } from "@reprise/schema";
 import { openCluster } from "../internal/cluster.ts";
-import { called, isNativeError, nativeClient, nativeCode } from "../internal/native-client.ts";
+import { called, type CooperativeConsumer, isNativeError, nativeClient, nativeCode } from "../internal/native-client.ts";
 import { kafkaError } from "../internal/wire-error.ts";
 import { type MembershipIdentity, membershipSettings } from "./membership-settings.ts";
 
@@ -20,6 +20,7 @@ export interface KafkaMembership extends Membership {
   readonly consumer: KafkaConsumer;
 }
 
+type CompleteConsumer = KafkaConsumer & CooperativeConsumer;
 type Handlers = Parameters<Membership["join"]>[0];
 interface Assigned {
   readonly topic: string;
@@ -33,8 +34,10 @@ const pollIntervalMs = 50;
  * Membership by subscription to one topic. Nothing is ever fetched: an assignment is paused as soon as it is made, at explicit
  * offsets (without them librdkafka looks for committed ones and fails with 'no offset'), and is polled on a timer of its own.
  *
- * A rebalance is answered only after the handler's promise: while a revoke is unanswered the broker refuses the member's commits,
- * and no other member has the partition. It is always answered, also when the handler fails or hangs, and while leaving.
+ * A rebalance is answered only after the handler's promise: until then no other member has the partition. That barrier is ours
+ * alone. The broker takes this member's offsets of the partition all the while, and also after the answer (the generation is taken
+ * fresh with each commit): `onRevoked` must not resolve before the partition's transaction has ended, and nothing may be committed
+ * for it after. It is always answered, also when the handler fails or hangs, and while leaving.
  *
  * `join` resolves when the subscription is made; the assignment comes by `onAssigned`. `leave` calls `onRevoked` for what is
  * left. The broker keeps a static member's partitions for it until the session time-out.
@@ -48,13 +51,16 @@ export function createMembership(options: MembershipOptions): KafkaMembership {
   let stopped = false;
   let leaving: Promise<void> | undefined;
 
-  const consumer: KafkaConsumer = new (nativeClient().KafkaConsumer)({
+  /** What `onAssigned` was told and `onRevoked` was not yet. */
+  const owned = new Set<number>();
+
+  const consumer = new (nativeClient().KafkaConsumer)({
     ...membershipSettings(options),
     rebalance_cb: (error: LibrdKafkaError, assignment: Assigned[]) => {
       // One after the other: an assignment may follow a revocation that is still being answered.
       rebalances = rebalances.then(() => answer(error.code, assignment));
     },
-  } as never);
+  } as never) as CompleteConsumer;
 
   function report(error: unknown): void {
     try {
@@ -65,9 +71,10 @@ export function createMembership(options: MembershipOptions): KafkaMembership {
   }
 
   async function answer(code: number, assignment: Assigned[]): Promise<void> {
-    const ours = assignment.filter((each) => each.topic === options.topic).map((each) => each.partition);
+    const named = assignment.filter((each) => each.topic === options.topic).map((each) => each.partition);
     if (code === nativeCode.assignPartitions) {
-      await handled("onAssigned", handlers?.onAssigned, ours);
+      // While leaving it is answered only so that the disconnect can go on: it is given back at once.
+      if (!stopped) await assigned(named);
       answering(() => {
         const at = assignment.map((each) => ({ topic: each.topic, partition: each.partition, offset: 0 }));
         if (consumer.rebalanceProtocol() === "EAGER") consumer.assign(at);
@@ -75,7 +82,7 @@ export function createMembership(options: MembershipOptions): KafkaMembership {
         if (at.length > 0) consumer.pause(at);
       });
     } else {
-      await handled("onRevoked", handlers?.onRevoked, ours);
+      await revoked(named);
       answering(() => {
         if (consumer.rebalanceProtocol() === "EAGER") consumer.unassign();
         else consumer.incrementalUnassign(assignment);
@@ -83,7 +90,23 @@ export function createMembership(options: MembershipOptions): KafkaMembership {
     }
   }
 
-  async function handled(name: string, handler: ((partitions: readonly number[]) => Promise<void>) | undefined, partitions: number[]): Promise<void> {
+  async function assigned(partitions: readonly number[]): Promise<void> {
+    const news = partitions.filter((partition) => !owned.has(partition));
+    for (const partition of news) owned.add(partition);
+    if (news.length > 0) await handled("onAssigned", handlers?.onAssigned, news);
+  }
+
+  async function revoked(partitions: readonly number[]): Promise<void> {
+    const lost = partitions.filter((partition) => owned.has(partition));
+    if (lost.length > 0) await handled("onRevoked", handlers?.onRevoked, lost);
+    for (const partition of lost) owned.delete(partition);
+  }
+
+  async function handled(
+    name: string,
+    handler: ((partitions: readonly number[]) => Promise<void>) | undefined,
+    partitions: readonly number[],
+  ): Promise<void> {
     if (handler === undefined) return;
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<never>((_, reject) => {
@@ -127,7 +150,7 @@ export function createMembership(options: MembershipOptions): KafkaMembership {
     // 0: take what is there. A longer wait would hold one of libuv's threads.
     consumer.setDefaultConsumeTimeout(0);
     while (!stopped) {
-      await called((done) => consumer.consume(1, done as never)).catch((error: unknown) => {
+      await called((done) => consumer.consume(1, (error: unknown) => done(error))).catch((error: unknown) => {
         // Time-outs are how 'nothing there' reads in places.
         if (!stopped && isNativeError(error) && error.code !== nativeCode.timedOut) report(classified(error));
       });
@@ -138,7 +161,10 @@ export function createMembership(options: MembershipOptions): KafkaMembership {
   function classified(error: unknown): RepriseError {
     const code = isNativeError(error) ? error.code : 0;
     if (code === kafkaError.unknownTopicOrPartition || code === nativeCode.unknownTopic) {
-      return new RepriseError("TOPIC_MISSING", `The topic '${options.topic}' does not exist.`, { details: { topic: options.topic }, cause: error });
+      return new RepriseError("TOPIC_MISSING", `The topic '${options.topic}' does not exist.`, {
+        details: { topic: options.topic },
+        cause: error,
+      });
     }
     if (code === nativeCode.fencedInstanceId || code === nativeCode.fatal) {
       return kafkaFailure("Another process joined with the same member id, or the membership ended for good", error);
@@ -148,15 +174,17 @@ export function createMembership(options: MembershipOptions): KafkaMembership {
   }
 
   async function join(given: Handlers): Promise<void> {
-    if (handlers !== undefined) throw new RepriseError("ILLEGAL_STATE", `The membership of '${options.groupId}' was joined before; make a new one.`);
+    if (handlers !== undefined)
+      throw new RepriseError("ILLEGAL_STATE", `The membership of '${options.groupId}' was joined before; make a new one.`);
     handlers = given;
     await requireTopic();
     // Only what ends the membership: librdkafka reports lost connections here too, and mends them.
     consumer.on("event.error", (error: LibrdKafkaError) => {
-      if (error.isFatal === true || error.code === nativeCode.fatal || error.code === nativeCode.fencedInstanceId) report(classified(error));
+      if (error.isFatal === true || error.code === nativeCode.fatal || error.code === nativeCode.fencedInstanceId)
+        report(classified(error));
     });
     try {
-      await called((done) => consumer.connect({ timeout: connectTimeoutMs }, done));
+      await called((done) => consumer.connect({ timeout: connectTimeoutMs }, (error: unknown) => done(error)));
     } catch (error) {
       throw new RepriseError("BROKER_UNREACHABLE", `No Kafka broker answered at ${options.bootstrap} within ${connectTimeoutMs} ms.`, {
         details: { bootstrap: options.bootstrap },
@@ -186,11 +214,12 @@ export function createMembership(options: MembershipOptions): KafkaMembership {
     leave() {
       leaving ??= (async () => {
         stopped = true;
-        // One disconnect, after the loop has stopped. It asks for the revocation of what is left, and returns once that is answered.
         await polling;
+        // By our own book, before the disconnect: librdkafka skips the callback when it is in the middle of a rebalance.
+        rebalances = rebalances.then(() => revoked([...owned]));
         await rebalances;
-        if (consumer.isConnected()) await called((done) => consumer.disconnect(done as never));
-        await rebalances;
+        // One disconnect, after the loop has stopped. It waits until what it revokes is answered.
+        if (consumer.isConnected()) await called((done) => consumer.disconnect(() => done(undefined)));
       })();
       return leaving;
     },

@@ -125,6 +125,10 @@ export class ColumnarLogReader implements LogReader {
     return this.#assigned.get(partition)?.end;
   }
 
+  /**
+   * Resolves, in the next turn of the event loop, when there is something to take that came since the last wait, or that the last take of its
+   * partition left. What was seen and not taken wakes nobody twice: who holds a partition back on purpose (a follower, a merge) sleeps.
+   */
   wait(timeoutMs: number): Promise<void> {
     return this.#signal.wait(timeoutMs);
   }
@@ -165,7 +169,12 @@ export class ColumnarLogReader implements LogReader {
   }
 
   #newFetcher(node: number): LeaderFetcher {
-    const { maxBufferedBytesPerPartition = 8 * mebibyte, maxBufferedBytes = 256 * mebibyte, fetchMaxBytes = 48 * mebibyte, fetchMaxWaitMs = 100 } = this.#options;
+    const {
+      maxBufferedBytesPerPartition = 8 * mebibyte,
+      maxBufferedBytes = 256 * mebibyte,
+      fetchMaxBytes = 48 * mebibyte,
+      fetchMaxWaitMs = 100,
+    } = this.#options;
     const partitionBytes = (): number =>
       Math.max(minPartitionBytes, Math.min(maxBufferedBytesPerPartition, Math.floor(maxBufferedBytes / Math.max(1, this.#assigned.size))));
     return new LeaderFetcher(
@@ -223,7 +232,8 @@ export class ColumnarLogReader implements LogReader {
     try {
       const { earliest, latest } = await this.#cluster.offsets(node, topic, partition, leaderEpoch);
       if (reader.released) return;
-      if (fetchOffset >= earliest && fetchOffset <= latest) return this.#retry(reader, new Error(`Offset ${fetchOffset} is there after all.`));
+      if (fetchOffset >= earliest && fetchOffset <= latest)
+        return this.#retry(reader, new Error(`Offset ${fetchOffset} is there after all.`));
       const message =
         fetchOffset < earliest
           ? `The log of ${topic}-${partition} begins at offset ${earliest}, and offset ${fetchOffset} was asked for: its head was deleted.`

@@ -198,10 +198,14 @@ class PlainLogReader implements LogReader {
     if (!isNativeError(error) || !corruptCodes.has(error.code)) return;
     for (const reader of this.#assigned.values()) {
       const { topic, partition, frontier } = reader;
-      reader.error ??= new RepriseError("BATCH_CORRUPT", `librdkafka could not read a batch of one of the assigned partitions: ${error.message}.`, {
-        cause: error,
-        details: { topic, partition, offset: frontier },
-      });
+      reader.error ??= new RepriseError(
+        "BATCH_CORRUPT",
+        `librdkafka could not read a batch of one of the assigned partitions: ${error.message}.`,
+        {
+          cause: error,
+          details: { topic, partition, offset: frontier },
+        },
+      );
     }
     this.#signal.raise();
   }

@@ -39,7 +39,9 @@ export async function connectProducer(
     native: producer.getClient() as NativeProduce,
     sawDisconnect: false,
     disconnect(flushMs) {
-      disconnecting ??= new Promise((resolve) => (producer.disconnect as (timeoutMs: number, done: () => void) => void).call(producer, flushMs, resolve));
+      disconnecting ??= new Promise((resolve) =>
+        (producer.disconnect as (timeoutMs: number, done: () => void) => void).call(producer, flushMs, resolve),
+      );
       return disconnecting;
     },
   };
@@ -49,7 +51,7 @@ export async function connectProducer(
     if (event.fac === "FAIL" || event.fac === "REQTMOUT") connected.sawDisconnect = true;
   });
   try {
-    await called((done) => producer.connect({ timeout: timeoutMs }, done));
+    await called((done) => producer.connect({ timeout: timeoutMs }, (error: unknown) => done(error)));
   } catch (error) {
     const bootstrap = String(settings["bootstrap.servers"]);
     throw new RepriseError("BROKER_UNREACHABLE", `No Kafka broker answered at ${bootstrap} within ${timeoutMs} ms.`, {

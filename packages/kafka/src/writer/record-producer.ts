@@ -63,9 +63,13 @@ export function createRecordProducer(options: RecordProducerOptions): RecordProd
   let closed = false;
 
   function connected(): Promise<ConnectedProducer> {
-    connecting ??= connectProducer({ ...producerSettings(options), "message.timeout.ms": deliveryTimeoutMs, dr_cb: true }, connectTimeoutMs, (producer) => {
-      producer.on("delivery-report", (error, report: DeliveryReport) => delivered(error, report));
-    }).catch((error: unknown) => {
+    connecting ??= connectProducer(
+      { ...producerSettings(options), "message.timeout.ms": deliveryTimeoutMs, dr_cb: true },
+      connectTimeoutMs,
+      (producer) => {
+        producer.on("delivery-report", (error, report: DeliveryReport) => delivered(error, report));
+      },
+    ).catch((error: unknown) => {
       connecting = undefined;
       throw error;
     });
@@ -85,7 +89,12 @@ export function createRecordProducer(options: RecordProducerOptions): RecordProd
     // An idempotent producer that lost its sequence refuses everything from then on: the next record gets a new one.
     if (code === nativeCode.fatal || (isNativeError(error) && error.isFatal === true)) replaceProducer();
     const message = `A record for partition ${report.partition} of '${report.topic}' was not delivered: ${error instanceof Error ? error.message : (error as { message?: string }).message}`;
-    first.reject(new RepriseError("KAFKA_FAILED", message, { details: { topic: report.topic, partition: report.partition, kafkaCode: code }, cause: error }));
+    first.reject(
+      new RepriseError("KAFKA_FAILED", message, {
+        details: { topic: report.topic, partition: report.partition, kafkaCode: code },
+        cause: error,
+      }),
+    );
   }
 
   function replaceProducer(): void {
@@ -129,7 +138,9 @@ export function createRecordProducer(options: RecordProducerOptions): RecordProd
       const [{ native }, count] = await Promise.all([connected(), partitionsOf(topic)]);
       const chosen = place(partition, key, count);
       if (chosen < 0 || chosen >= count) {
-        throw new RepriseError("TOPIC_MISSING", `The topic '${topic}' has ${count} partitions, so there is no partition ${chosen}.`, { details: { topic, partition: chosen } });
+        throw new RepriseError("TOPIC_MISSING", `The topic '${topic}' has ${count} partitions, so there is no partition ${chosen}.`, {
+          details: { topic, partition: chosen },
+        });
       }
       const time = nativeTimestamp(timestampMs ?? Date.now());
       for (;;) {
@@ -164,7 +175,8 @@ export function createRecordProducer(options: RecordProducerOptions): RecordProd
         if (!failed || performance.now() > deadline) break;
       }
       // Reports come on their own handle, a moment after the queue is empty.
-      while ([...waiting.values()].some((queue) => queue.items.length > 0) && performance.now() < deadline) await new Promise((resolve) => setTimeout(resolve, 1));
+      while ([...waiting.values()].some((queue) => queue.items.length > 0) && performance.now() < deadline)
+        await new Promise((resolve) => setTimeout(resolve, 1));
     },
     async close() {
       if (closed) return;

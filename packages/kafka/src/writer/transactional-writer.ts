@@ -53,7 +53,9 @@ export function createTransactionalWriter(options: TransactionalWriterOptions): 
   }
 
   function notOpen(): RepriseError {
-    return new RepriseError("KAFKA_FAILED", `No transaction of '${transactionalId}' is open: the writer is ${state}.`, { details: { transactionalId, state } });
+    return new RepriseError("KAFKA_FAILED", `No transaction of '${transactionalId}' is open: the writer is ${state}.`, {
+      details: { transactionalId, state },
+    });
   }
 
   function retire(): void {
@@ -69,7 +71,11 @@ export function createTransactionalWriter(options: TransactionalWriterOptions): 
     retire();
     const cluster = openCluster({ ...options, clientId: "reprise-writer" });
     try {
-      const settings = { ...producerSettings(options), "transactional.id": transactionalId, "transaction.timeout.ms": transactionTimeoutMs };
+      const settings = {
+        ...producerSettings(options),
+        "transactional.id": transactionalId,
+        "transaction.timeout.ms": transactionTimeoutMs,
+      };
       const [producer] = await Promise.all([connectProducer(settings, initTimeoutMs), fence(cluster, [transactionalId])]);
       current = producer;
       await initTransactions(producer);
@@ -90,7 +96,9 @@ export function createTransactionalWriter(options: TransactionalWriterOptions): 
       const verdict = classifyTransactionError(error, "init");
       if (verdict === "retry" && performance.now() < deadline) continue;
       if (verdict === "fenced") {
-        throw new RepriseError("PRODUCER_FENCED", `Another producer took the transactional id '${transactionalId}' at the same moment.`, { cause: error });
+        throw new RepriseError("PRODUCER_FENCED", `Another producer took the transactional id '${transactionalId}' at the same moment.`, {
+          cause: error,
+        });
       }
       throw new RepriseError("KAFKA_FAILED", `The transactional id '${transactionalId}' can't be initialised: ${error.message}`, {
         details: { transactionalId, kafkaCode: error.code },
@@ -122,7 +130,10 @@ export function createTransactionalWriter(options: TransactionalWriterOptions): 
     if (producer.sawDisconnect) {
       state = "broken";
       const message = `A connection failed during a transaction of '${transactionalId}' (its end was answered: ${outcome}); the producer must be replaced.`;
-      return { kind: "in-doubt", cause: new RepriseError("KAFKA_FAILED", message, { details: { transactionalId, answered: outcome }, cause }) };
+      return {
+        kind: "in-doubt",
+        cause: new RepriseError("KAFKA_FAILED", message, { details: { transactionalId, answered: outcome }, cause }),
+      };
     }
     state = "ready";
     return outcome === "committed" ? { kind: "committed" } : { kind: "aborted", cause: failed("aborted", cause) };
@@ -140,7 +151,10 @@ export function createTransactionalWriter(options: TransactionalWriterOptions): 
     state = "broken";
     if (verdict !== "fenced") return { kind: "in-doubt", cause: failed("left in doubt", error) };
     const message = `The producer '${transactionalId}' was fenced: another one took its id, or its transaction timed out (${error.message}).`;
-    return { kind: "fenced", cause: new RepriseError("PRODUCER_FENCED", message, { details: { transactionalId, kafkaCode: error.code }, cause: error }) };
+    return {
+      kind: "fenced",
+      cause: new RepriseError("PRODUCER_FENCED", message, { details: { transactionalId, kafkaCode: error.code }, cause: error }),
+    };
   }
 
   async function abortBecause(cause: NativeError | undefined): Promise<TransactionOutcome> {
@@ -155,7 +169,8 @@ export function createTransactionalWriter(options: TransactionalWriterOptions): 
     init,
     async begin() {
       if (state === "open") throw new RepriseError("KAFKA_FAILED", `A transaction of '${transactionalId}' is open already.`);
-      if (state !== "ready") throw new RepriseError("KAFKA_FAILED", `The writer '${transactionalId}' must be initialised first: it is ${state}.`);
+      if (state !== "ready")
+        throw new RepriseError("KAFKA_FAILED", `The writer '${transactionalId}' must be initialised first: it is ${state}.`);
       const producer = live();
       pendingRecords = 0;
       pendingBytes = 0;
@@ -170,7 +185,14 @@ export function createTransactionalWriter(options: TransactionalWriterOptions): 
       const outcome = broken(classifyTransactionError(error, "begin"), error);
       throw "cause" in outcome ? outcome.cause : error;
     },
-    produce(topic: string, partition: number, key: Uint8Array | null, value: Uint8Array | null, timestampMs: number, headers?: readonly RecordHeader[]) {
+    produce(
+      topic: string,
+      partition: number,
+      key: Uint8Array | null,
+      value: Uint8Array | null,
+      timestampMs: number,
+      headers?: readonly RecordHeader[],
+    ) {
       if (current === undefined || state !== "open") throw notOpen();
       const { native } = current;
       // Most records have no headers: five arguments keep the native side from looking for them.
@@ -201,12 +223,15 @@ export function createTransactionalWriter(options: TransactionalWriterOptions): 
       if (produceError !== undefined) return await abortBecause(produceError);
       // 2. Offsets with group metadata.
       if (offsets.length > 0) {
-        const sent = await persist("offsets", (done) => producer.producer.sendOffsetsToTransaction(offsets as never, consumer, callTimeoutMs, done));
+        const sent = await persist("offsets", (done) =>
+          producer.producer.sendOffsetsToTransaction(offsets as never, consumer, callTimeoutMs, done),
+        );
         if ("error" in sent) return sent.verdict === "abort" ? await abortBecause(sent.error) : broken(sent.verdict, sent.error);
       }
       // 3. Flush, then EndTxn.
       const committed = await persist("commit", (done) => producer.producer.commitTransaction(callTimeoutMs, done));
-      if ("error" in committed) return committed.verdict === "abort" ? await abortBecause(committed.error) : broken(committed.verdict, committed.error);
+      if ("error" in committed)
+        return committed.verdict === "abort" ? await abortBecause(committed.error) : broken(committed.verdict, committed.error);
       return await ended(producer, "committed");
     },
     async abort() {
@@ -233,7 +258,11 @@ export function createTransactionalWriter(options: TransactionalWriterOptions): 
       throw new RepriseError("TOPIC_MISSING", `Partition ${partition} of topic '${topic}' does not exist.`, { details });
     }
     if (code === messageTooLarge) {
-      throw new RepriseError("KAFKA_FAILED", `A record of ${details.bytes} bytes for partition ${partition} of '${topic}' is larger than a producer may send.`, { details });
+      throw new RepriseError(
+        "KAFKA_FAILED",
+        `A record of ${details.bytes} bytes for partition ${partition} of '${topic}' is larger than a producer may send.`,
+        { details },
+      );
     }
     // Fenced, timed out, wrong state: the outcome of the transaction says it.
     produceError ??= { code, message: `produce to partition ${partition} of '${topic}' was refused with ${code}` };

@@ -39,7 +39,10 @@ test("creating topics again finds them, and what they were created with is what 
 test("a topic that exists with another partition count is a conflict", async () => {
   const name = unique("admin");
   await admin.createTopics([{ name, partitions: 3 }]);
-  await expect(admin.createTopics([{ name, partitions: 4 }])).rejects.toMatchObject({ code: "DECLARATION_CONFLICT", details: { partitions: 3, wanted: 4 } });
+  await expect(admin.createTopics([{ name, partitions: 4 }])).rejects.toMatchObject({
+    code: "DECLARATION_CONFLICT",
+    details: { partitions: 3, wanted: 4 },
+  });
 });
 
 test("a topic that was deleted and created anew has another id", async () => {
@@ -72,7 +75,8 @@ test("offsets are found at both ends, by timestamp, and after records were delet
     { topic, partition: 1 },
     { topic, partition: 0 },
   ];
-  const list = async (query: Parameters<Admin["listOffsets"]>[1]): Promise<number[]> => (await admin.listOffsets(partitions, query)).map((each) => each.offset);
+  const list = async (query: Parameters<Admin["listOffsets"]>[1]): Promise<number[]> =>
+    (await admin.listOffsets(partitions, query)).map((each) => each.offset);
   expect(await list("earliest")).toEqual([0, 0]);
   expect(await list("last-stable")).toEqual([0, 3]);
   expect(await list("high-watermark")).toEqual([0, 3]);
@@ -82,7 +86,10 @@ test("offsets are found at both ends, by timestamp, and after records were delet
   await admin.deleteRecords([{ topic, partition: 0, beforeOffset: 2 }]);
   await admin.deleteRecords([{ topic, partition: 0, beforeOffset: 2 }]);
   expect(await list("earliest")).toEqual([0, 2]);
-  await expect(admin.listOffsets([{ topic, partition: 2 }], "earliest")).rejects.toMatchObject({ code: "TOPIC_MISSING", details: { partition: 2 } });
+  await expect(admin.listOffsets([{ topic, partition: 2 }], "earliest")).rejects.toMatchObject({
+    code: "TOPIC_MISSING",
+    details: { partition: 2 },
+  });
   await expect(admin.endOffsets(unique("missing"))).rejects.toMatchObject({ code: "TOPIC_MISSING" });
 });
 
@@ -127,7 +134,11 @@ test("offsets of a group that never committed are left out, and asking costs lit
   const group = unique("group");
   expect(await offsets.committed(group, [{ topic, partition: 0 }])).toEqual([]);
   const started = performance.now();
-  for (let i = 0; i < 100; i++) await offsets.committed(group, [{ topic, partition: 0 }, { topic, partition: 1 }]);
+  for (let i = 0; i < 100; i++)
+    await offsets.committed(group, [
+      { topic, partition: 0 },
+      { topic, partition: 1 },
+    ]);
   console.log(`${((performance.now() - started) / 100).toFixed(2)} ms per require-stable look`);
   await offsets.close();
 });
@@ -135,7 +146,10 @@ test("offsets of a group that never committed are left out, and asking costs lit
 test("a cluster that is reachable is found, one that is not is named", async () => {
   await admin.waitReachable(5_000);
   const nobody = createAdmin({ bootstrap: "127.0.0.1:1" });
-  await expect(nobody.waitReachable(300)).rejects.toMatchObject({ code: "BROKER_UNREACHABLE", message: expect.stringContaining("127.0.0.1:1") as string });
+  await expect(nobody.waitReachable(300)).rejects.toMatchObject({
+    code: "BROKER_UNREACHABLE",
+    message: expect.stringContaining("127.0.0.1:1") as string,
+  });
   await nobody.close();
   await expect(nobody.listTopics()).rejects.toMatchObject({ code: "KAFKA_FAILED" });
 });

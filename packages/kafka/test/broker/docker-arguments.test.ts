@@ -7,7 +7,14 @@ import { kafkaVersion } from "../../src/broker/kafka-version.ts";
 const settings = brokerSettings({ port: 19092, controllerPort: 19093, bindHost: "0.0.0.0", logFolder: containerDataFolder });
 
 test("Docker publishes the port on loopback only and keeps the data on this machine", () => {
-  const args = dockerRunArguments({ containerName: "reprise-kafka-19092", port: 19092, dataFolder: "/data/k", heapMb: 512, settings, user: "1000:1000" });
+  const args = dockerRunArguments({
+    containerName: "reprise-kafka-19092",
+    port: 19092,
+    dataFolder: "/data/k",
+    heapMb: 512,
+    settings,
+    user: "1000:1000",
+  });
   expect(args.slice(0, 10)).toEqual([
     "run",
     "--rm",

@@ -115,9 +115,12 @@ test("without Java and without Docker the error says what to install", async () 
 test("a Java that is too old counts as none", async () => {
   const folder = newFolder();
   const java = join(folder, "java");
-  writeFileSync(java, '#!/bin/sh\necho \'openjdk version "11.0.2"\' >&2\n', { mode: 0o755 });
+  writeFileSync(java, "#!/bin/sh\necho 'openjdk version \"11.0.2\"' >&2\n", { mode: 0o755 });
   vi.stubEnv("PATH", `${folder}:/bin`);
-  await expect(startEmbeddedBroker({ javaPath: java })).rejects.toMatchObject({ code: "JAVA_MISSING", message: expect.stringContaining(java) as string });
+  await expect(startEmbeddedBroker({ javaPath: java })).rejects.toMatchObject({
+    code: "JAVA_MISSING",
+    message: expect.stringContaining(java) as string,
+  });
 });
 
 test("a folder without Kafka's jars is named in the error", async () => {

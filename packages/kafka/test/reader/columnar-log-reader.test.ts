@@ -18,7 +18,10 @@ function open(options: Partial<ColumnarReaderOptions> = {}): ColumnarLogReader {
 }
 
 const batch = (baseOffset: number, n: number, valueBytes = 0) =>
-  encodeBatch({ baseOffset, records: valueBytes === 0 ? numbered(baseOffset, n) : Array.from({ length: n }, () => ({ value: Buffer.alloc(valueBytes, 7) })) });
+  encodeBatch({
+    baseOffset,
+    records: valueBytes === 0 ? numbered(baseOffset, n) : Array.from({ length: n }, () => ({ value: Buffer.alloc(valueBytes, 7) })),
+  });
 
 const offsetsFrom = (from: number, to: number): number[] => Array.from({ length: to - from }, (_, i) => from + i);
 
@@ -114,7 +117,8 @@ describe("back pressure", () => {
     open({ maxBufferedBytesPerPartition: 200_000 }).assign(p0, 0);
     reader.assign(p1, 0);
     expect((await readUntil(reader, p1, 40)).records).toHaveLength(40);
-    const asked = () => cluster.fetches.flatMap(({ request }) => request.topics.flatMap((topic) => topic.partitions.filter((one) => one.partition === 0)));
+    const asked = () =>
+      cluster.fetches.flatMap(({ request }) => request.topics.flatMap((topic) => topic.partitions.filter((one) => one.partition === 0)));
     expect(Math.max(...asked().map((one) => one.offset))).toBeLessThan(8);
     // Partition 1 is at its end and polled, at most every 20 ms; partition 0 is left alone.
     const [fetches, zeros, since] = [cluster.fetches.length, asked().length, performance.now()];
@@ -206,14 +210,17 @@ describe("when the leader changes", () => {
     expect(cluster.fetches.at(-1)?.request.topics[0]?.partitions[0]?.leaderEpoch).toBe(5);
   });
 
-  test.each([[5], [6], [9], [56], [74], [75], [78], [-1], [new Error("read ECONNRESET")]])("or answers %s, it is asked again without loss or repetition", async (failure) => {
-    cluster.topic("a");
-    for (let i = 0; i < 50; i++) cluster.append("a", 0, batch(i, 1, 40_000));
-    cluster.failures.push(undefined, failure, undefined, failure, failure);
-    open({ maxBufferedBytesPerPartition: 100_000 }).assign(p0, 0);
-    expect((await readUntil(reader, p0, 50)).records.map((record) => record.offset)).toEqual(offsetsFrom(0, 50));
-    expect(retries).toHaveLength(3);
-  });
+  test.each([[5], [6], [9], [56], [74], [75], [78], [-1], [new Error("read ECONNRESET")]])(
+    "or answers %s, it is asked again without loss or repetition",
+    async (failure) => {
+      cluster.topic("a");
+      for (let i = 0; i < 50; i++) cluster.append("a", 0, batch(i, 1, 40_000));
+      cluster.failures.push(undefined, failure, undefined, failure, failure);
+      open({ maxBufferedBytesPerPartition: 100_000 }).assign(p0, 0);
+      expect((await readUntil(reader, p0, 50)).records.map((record) => record.offset)).toEqual(offsetsFrom(0, 50));
+      expect(retries).toHaveLength(3);
+    },
+  );
 
   test("and no broker answers for a while, it goes on when one does", async () => {
     cluster.topic("a");
@@ -230,9 +237,15 @@ describe("when the leader changes", () => {
     cluster.append("a", 0, encodeBatch({ baseOffset: 0, records: numbered(0, 3), leaderEpoch: 4 }));
     open().assign(p0, 0);
     await readUntil(reader, p0, 3);
-    await until(() => cluster.fetches.at(-1)?.request.topics[0]?.partitions[0]?.lastEpoch === 4, "a fetch that tells the epoch of what was read");
+    await until(
+      () => cluster.fetches.at(-1)?.request.topics[0]?.partitions[0]?.lastEpoch === 4,
+      "a fetch that tells the epoch of what was read",
+    );
     cluster.failures.push("diverging");
-    expect(await errorOf(reader, p0)).toMatchObject({ code: "INPUT_TRUNCATED", details: { topic: "a", partition: 0, offset: 3, divergingEndOffset: 1 } });
+    expect(await errorOf(reader, p0)).toMatchObject({
+      code: "INPUT_TRUNCATED",
+      details: { topic: "a", partition: 0, offset: 3, divergingEndOffset: 1 },
+    });
   });
 });
 
@@ -242,7 +255,10 @@ describe("a position that the log does not have", () => {
     cluster.append("a", 0, batch(10, 5));
     open().assign(p0, 4);
     const error = await errorOf(reader, p0);
-    expect(error).toMatchObject({ code: "INPUT_TRUNCATED", details: { topic: "a", partition: 0, offset: 4, logStartOffset: 10, logEndOffset: 15 } });
+    expect(error).toMatchObject({
+      code: "INPUT_TRUNCATED",
+      details: { topic: "a", partition: 0, offset: 4, logStartOffset: 10, logEndOffset: 15 },
+    });
     expect(await errorOf(reader, p0)).toBe(error);
     reader.assign(p0, 10);
     expect((await readUntil(reader, p0, 15)).records).toHaveLength(5);
@@ -302,8 +318,14 @@ describe("a topic", () => {
     cluster.topic("a");
     open().assign({ topic: "nowhere", partition: 0 }, 0);
     reader.assign({ topic: "a", partition: 7 }, 0);
-    expect(await errorOf(reader, { topic: "nowhere", partition: 0 })).toMatchObject({ code: "TOPIC_MISSING", message: "Topic nowhere does not exist." });
-    expect(await errorOf(reader, { topic: "a", partition: 7 })).toMatchObject({ code: "TOPIC_MISSING", details: { topic: "a", partition: 7 } });
+    expect(await errorOf(reader, { topic: "nowhere", partition: 0 })).toMatchObject({
+      code: "TOPIC_MISSING",
+      message: "Topic nowhere does not exist.",
+    });
+    expect(await errorOf(reader, { topic: "a", partition: 7 })).toMatchObject({
+      code: "TOPIC_MISSING",
+      details: { topic: "a", partition: 7 },
+    });
   });
 
   test("that comes into being a moment later is read", async () => {

@@ -60,7 +60,7 @@ function encodeRecord(record: MadeRecord, delta: number, baseTimestamp: number):
 }
 
 function xerial(data: Buffer): Buffer {
-  const parts = [Buffer.from([0x82, 0x53, 0x4e, 0x41, 0x50, 0x50, 0x59, 0, 0, 0, 0, 1, 0, 0, 0, 1])];
+  const parts: Buffer[] = [Buffer.from([0x82, 0x53, 0x4e, 0x41, 0x50, 0x50, 0x59, 0, 0, 0, 0, 1, 0, 0, 0, 1])];
   for (let at = 0; at < data.length; at += 32_768) {
     const block = compressionsAlgorithms.snappy.compressSync(data.subarray(at, at + 32_768)) as Buffer;
     const length = Buffer.alloc(4);
@@ -72,7 +72,7 @@ function xerial(data: Buffer): Buffer {
 
 /** A Zstandard frame of raw blocks: node:zlib has no Zstandard before Node 22.15. */
 export function zstdOfRawBlocks(data: Buffer, blockBytes = 1_000): Buffer {
-  const parts = [Buffer.from([0x28, 0xb5, 0x2f, 0xfd, 0x00, 0x58])];
+  const parts: Buffer[] = [Buffer.from([0x28, 0xb5, 0x2f, 0xfd, 0x00, 0x58])];
   for (let at = 0; at === 0 || at < data.length; at += blockBytes) {
     const block = data.subarray(at, at + blockBytes);
     const header = Buffer.alloc(3);

@@ -50,7 +50,14 @@ export class FakeCluster implements Cluster {
       names.map((name) => {
         const topic = this.topics.get(name);
         if (topic === undefined) return [name, { errorCode: 3, topicId: "", leaders: new Map() }];
-        return [name, { errorCode: 0, topicId: topic.topicId, leaders: new Map(topic.partitions.map((p, i) => [i, { node: p.leader, epoch: p.epoch }])) }];
+        return [
+          name,
+          {
+            errorCode: 0,
+            topicId: topic.topicId,
+            leaders: new Map(topic.partitions.map((p, i) => [i, { node: p.leader, epoch: p.epoch }])),
+          },
+        ];
       }),
     );
   }
@@ -61,7 +68,10 @@ export class FakeCluster implements Cluster {
     await new Promise(setImmediate);
     if (failure instanceof Error) throw failure;
     let response = this.#answer(node, request, failure);
-    if (request.maxWaitMs > 0 && response.partitions.every((p) => p.errorCode === 0 && p.records.length === 0 && p.divergingEndOffset === undefined)) {
+    if (
+      request.maxWaitMs > 0 &&
+      response.partitions.every((p) => p.errorCode === 0 && p.records.length === 0 && p.divergingEndOffset === undefined)
+    ) {
       await new Promise<void>((resolve) => {
         const timer = setTimeout(resolve, request.maxWaitMs);
         this.#append.addEventListener("append", () => (clearTimeout(timer), resolve()), { once: true });
@@ -88,7 +98,16 @@ export class FakeCluster implements Cluster {
   #answer(node: number, request: FetchRequest, failure: number | "diverging" | undefined): FetchResponse {
     const partitions = request.topics.flatMap(({ topicId, partitions: asked }) =>
       asked.map((one): FetchedPartition => {
-        const nothing = { topicId, partition: one.partition, highWatermark: -1, lastStableOffset: -1, logStartOffset: -1, aborted: [], divergingEndOffset: undefined, records: Buffer.alloc(0) };
+        const nothing = {
+          topicId,
+          partition: one.partition,
+          highWatermark: -1,
+          lastStableOffset: -1,
+          logStartOffset: -1,
+          aborted: [],
+          divergingEndOffset: undefined,
+          records: Buffer.alloc(0),
+        };
         if (typeof failure === "number") return { ...nothing, errorCode: failure };
         if (failure === "diverging") return { ...nothing, errorCode: 0, divergingEndOffset: 1 };
         const log = [...this.topics.values()].find((topic) => topic.topicId === topicId)?.partitions[one.partition];
@@ -103,7 +122,15 @@ export class FakeCluster implements Cluster {
         const all = Buffer.concat(batches);
         // At least one batch, and otherwise as many bytes as were asked for, whether a batch ends there or not.
         const records = all.subarray(0, Math.max(batches[0]?.length ?? 0, one.maxBytes));
-        return { ...nothing, errorCode: 0, highWatermark, lastStableOffset, logStartOffset: log.logStartOffset, aborted: log.aborted, records };
+        return {
+          ...nothing,
+          errorCode: 0,
+          highWatermark,
+          lastStableOffset,
+          logStartOffset: log.logStartOffset,
+          aborted: log.aborted,
+          records,
+        };
       }),
     );
     return { errorCode: 0, partitions };

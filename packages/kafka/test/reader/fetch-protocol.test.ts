@@ -13,7 +13,7 @@ interface Tag {
 }
 
 function tagged(tags: readonly Tag[]): Buffer {
-  const parts = [Buffer.from([tags.length])];
+  const parts: Buffer[] = [Buffer.from([tags.length])];
   for (const { tag, bytes } of tags) parts.push(Buffer.from([tag, bytes.length]), bytes);
   return Buffer.concat(parts);
 }
@@ -28,9 +28,19 @@ function response(partitionTags: readonly Tag[], records: Buffer): Buffer {
   const w = Writer.create();
   w.appendInt32(0).appendInt16(0).appendInt32(0).appendUnsignedVarInt(2).appendUUID(topicId).appendUnsignedVarInt(3);
   for (const partition of [4, 5]) {
-    w.appendInt32(partition).appendInt16(partition === 5 ? 6 : 0).appendInt64(90n).appendInt64(80n).appendInt64(10n);
-    w.appendUnsignedVarInt(2).appendInt64(7n).appendInt64(33n).append(tagged([{ tag: 9, bytes: Buffer.alloc(3) }])).appendInt32(-1);
-    w.appendUnsignedVarInt(records.length + 1).append(records).append(tagged(partitionTags));
+    w.appendInt32(partition)
+      .appendInt16(partition === 5 ? 6 : 0)
+      .appendInt64(90n)
+      .appendInt64(80n)
+      .appendInt64(10n);
+    w.appendUnsignedVarInt(2)
+      .appendInt64(7n)
+      .appendInt64(33n)
+      .append(tagged([{ tag: 9, bytes: Buffer.alloc(3) }]))
+      .appendInt32(-1);
+    w.appendUnsignedVarInt(records.length + 1)
+      .append(records)
+      .append(tagged(partitionTags));
   }
   return Buffer.concat([w.buffer, tagged([]), tagged([{ tag: 0, bytes: Buffer.alloc(20) }])]);
 }
@@ -45,7 +55,15 @@ test("a Fetch response is read past tagged fields, known and unknown, and its re
   ];
   const records = Buffer.from("not looked into");
   const parsed = parseFetchResponse(0, 1, 17, Reader.from(response(tags, records)));
-  const common = { topicId, highWatermark: 90, lastStableOffset: 80, logStartOffset: 10, aborted: [{ producerId: 7, firstOffset: 33 }], divergingEndOffset: 77, records };
+  const common = {
+    topicId,
+    highWatermark: 90,
+    lastStableOffset: 80,
+    logStartOffset: 10,
+    aborted: [{ producerId: 7, firstOffset: 33 }],
+    divergingEndOffset: 77,
+    records,
+  };
   expect(parsed).toEqual({
     errorCode: 0,
     partitions: [
@@ -61,7 +79,11 @@ test("a Fetch response whose records are null has none", () => {
 });
 
 test("a Fetch request names the replica up to version 14, and leaves it out from 15 on", () => {
-  const request = { maxWaitMs: 100, maxBytes: 1_000, topics: [{ topicId, partitions: [{ partition: 4, leaderEpoch: 2, offset: 2 ** 40, lastEpoch: 1, maxBytes: 500 }] }] };
+  const request = {
+    maxWaitMs: 100,
+    maxBytes: 1_000,
+    topics: [{ topicId, partitions: [{ partition: 4, leaderEpoch: 2, offset: 2 ** 40, lastEpoch: 1, maxBytes: 500 }] }],
+  };
   const [v14, v17] = [writeFetchRequest(request, 14).buffer, writeFetchRequest(request, 17).buffer];
   expect(v14.subarray(0, 4)).toEqual(Buffer.from([255, 255, 255, 255]));
   expect(v14.subarray(4)).toEqual(v17);
@@ -73,5 +95,11 @@ test("a Fetch request names the replica up to version 14, and leaves it out from
 test("the checksum is CRC-32C", () => {
   expect(crc32c(Buffer.from("123456789"))).toBe(0xe3069283);
   const bytes = Buffer.from(Array.from({ length: 5_000 }, (_, i) => (i * i) & 255));
-  for (const [start, end] of [[0, 5_000], [1, 4_999], [3, 3], [7, 8]] as const) expect(crc32c(bytes.subarray(start, end))).toBe(slowCrc32c(bytes.subarray(start, end)));
+  for (const [start, end] of [
+    [0, 5_000],
+    [1, 4_999],
+    [3, 3],
+    [7, 8],
+  ] as const)
+    expect(crc32c(bytes.subarray(start, end))).toBe(slowCrc32c(bytes.subarray(start, end)));
 });

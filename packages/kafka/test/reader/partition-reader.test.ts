@@ -86,14 +86,24 @@ describe("records", () => {
   });
 
   test("keep their offsets where compaction left holes, and the position passes over holes at a batch's end", () => {
-    const batch = encodeBatch({ baseOffset: 10, records: [{ value: "a", offsetDelta: 2 }, { value: "b", offsetDelta: 7 }], lastOffsetDelta: 19 });
+    const batch = encodeBatch({
+      baseOffset: 10,
+      records: [
+        { value: "a", offsetDelta: 2 },
+        { value: "b", offsetDelta: 7 },
+      ],
+      lastOffsetDelta: 19,
+    });
     const { records, nextOffsets } = takeAll(readerOf([batch], { from: 10 }));
     expect(records.map((record) => record.offset)).toEqual([12, 17]);
     expect(nextOffsets).toEqual([30]);
   });
 
   test("of several batches are handed out batch by batch, over buffers that are not reused", () => {
-    const reader = readerOf([encodeBatch({ baseOffset: 0, records: numbered(0, 2), codec: "lz4" }), encodeBatch({ baseOffset: 2, records: numbered(2, 2), codec: "lz4" })]);
+    const reader = readerOf([
+      encodeBatch({ baseOffset: 0, records: numbered(0, 2), codec: "lz4" }),
+      encodeBatch({ baseOffset: 2, records: numbered(2, 2), codec: "lz4" }),
+    ]);
     const first = reader.take();
     const second = reader.take();
     expect(first && recordsOf(first).map((record) => record.value)).toEqual(["v0", "v1"]);
@@ -126,13 +136,34 @@ describe("transactions", () => {
     encodeBatch({ baseOffset, records: numbered(baseOffset, n), producerId, transactional: true, ...more });
 
   test("that were aborted are left out, interleaved with committed ones of other producers", () => {
-    const batches = [of(0, 2, 1), of(2, 2, 2), of(4, 1, 1), marker(5, 1, "abort"), of(6, 1, 2), of(7, 1, 1), marker(8, 2, "commit"), marker(9, 1, "commit")];
+    const batches = [
+      of(0, 2, 1),
+      of(2, 2, 2),
+      of(4, 1, 1),
+      marker(5, 1, "abort"),
+      of(6, 1, 2),
+      of(7, 1, 1),
+      marker(8, 2, "commit"),
+      marker(9, 1, "commit"),
+    ];
     const reader = readerOf(batches, { aborted: [{ producerId: 1, firstOffset: 0 }] });
-    expect(takeAll(reader)).toMatchObject({ records: [{ offset: 2 }, { offset: 3 }, { offset: 6 }, { offset: 7 }], nextOffsets: [6, 7, 10] });
+    expect(takeAll(reader)).toMatchObject({
+      records: [{ offset: 2 }, { offset: 3 }, { offset: 6 }, { offset: 7 }],
+      nextOffsets: [6, 7, 10],
+    });
   });
 
   test("of one producer that were aborted twice are both left out, in whatever order the broker lists them", () => {
-    const batches = [of(0, 1, 1), marker(1, 1, "abort"), of(2, 1, 1), marker(3, 1, "commit"), of(4, 1, 1), marker(5, 1, "abort"), of(6, 1, 1), marker(7, 1, "commit")];
+    const batches = [
+      of(0, 1, 1),
+      marker(1, 1, "abort"),
+      of(2, 1, 1),
+      marker(3, 1, "commit"),
+      of(4, 1, 1),
+      marker(5, 1, "abort"),
+      of(6, 1, 1),
+      marker(7, 1, "commit"),
+    ];
     const aborted = [
       { producerId: 1, firstOffset: 4 },
       { producerId: 1, firstOffset: 0 },
@@ -168,7 +199,10 @@ describe("a fetch", () => {
   });
 
   test("tells the epoch of its last batch to the next one", () => {
-    const reader = readerOf([encodeBatch({ baseOffset: 0, records: numbered(0, 1), leaderEpoch: 4 }), encodeBatch({ baseOffset: 1, records: numbered(1, 1), leaderEpoch: 6 })]);
+    const reader = readerOf([
+      encodeBatch({ baseOffset: 0, records: numbered(0, 1), leaderEpoch: 4 }),
+      encodeBatch({ baseOffset: 1, records: numbered(1, 1), leaderEpoch: 6 }),
+    ]);
     expect(reader.lastEpoch).toBe(6);
   });
 });
@@ -188,13 +222,16 @@ describe("a batch that can't be read", () => {
     }
   });
 
-  test.each(["gzip", "lz4", "snappy", "xerial"] as const)("because %s makes more of it than the bound is refused without holding it", (codec) => {
-    const bomb = encodeBatch({ baseOffset: 7, records: [{ value: Buffer.alloc(3_000_000) }], codec });
-    const error = refusal(readerOf([bomb], { from: 7 }));
-    expect(error).toMatchObject({ code: "BATCH_CORRUPT", details: { offset: 7 } });
-    expect(error.message).toMatch(/bytes when decompressed, and the bound is 1000000/);
-    expect(takeAll(readerOf([bomb], { from: 7, maxBatchBytes: 3_100_000 })).records).toHaveLength(1);
-  });
+  test.each(["gzip", "lz4", "snappy", "xerial"] as const)(
+    "because %s makes more of it than the bound is refused without holding it",
+    (codec) => {
+      const bomb = encodeBatch({ baseOffset: 7, records: [{ value: Buffer.alloc(3_000_000) }], codec });
+      const error = refusal(readerOf([bomb], { from: 7 }));
+      expect(error).toMatchObject({ code: "BATCH_CORRUPT", details: { offset: 7 } });
+      expect(error.message).toMatch(/bytes when decompressed, and the bound is 1000000/);
+      expect(takeAll(readerOf([bomb], { from: 7, maxBatchBytes: 3_100_000 })).records).toHaveLength(1);
+    },
+  );
 
   test("because its Zstandard blocks repeat a byte beyond the bound is refused", () => {
     const block = Buffer.from([0, 0, 0, 0]);
@@ -228,7 +265,10 @@ describe("a batch that can't be read", () => {
   });
 
   test("because it lies before what was asked for is refused instead of being asked for for ever", () => {
-    expect(refusal(readerOf([encodeBatch({ baseOffset: 0, records: numbered(0, 2) })], { from: 20 }))).toMatchObject({ code: "BATCH_CORRUPT", details: { offset: 20 } });
+    expect(refusal(readerOf([encodeBatch({ baseOffset: 0, records: numbered(0, 2) })], { from: 20 }))).toMatchObject({
+      code: "BATCH_CORRUPT",
+      details: { offset: 20 },
+    });
   });
 });
 

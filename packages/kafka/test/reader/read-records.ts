@@ -25,9 +25,15 @@ export function recordsOf(columns: RecordColumns): ReadRecord[] {
 }
 
 /** Takes until the position is `until` or beyond; rejects with the partition's error. */
-export async function readUntil(reader: LogReader, partition: TopicPartition, until: number, timeoutMs = 30_000): Promise<{ records: ReadRecord[]; nextOffset: number }> {
+export async function readUntil(
+  reader: LogReader,
+  partition: TopicPartition,
+  until: number,
+  options: { readonly position?: number; readonly timeoutMs?: number } = {},
+): Promise<{ records: ReadRecord[]; nextOffset: number }> {
+  const { position = -1, timeoutMs = 30_000 } = options;
   const records: ReadRecord[] = [];
-  let nextOffset = -1;
+  let nextOffset = position;
   const deadline = performance.now() + timeoutMs;
   while (nextOffset < until) {
     const columns = reader.take(partition);
@@ -37,7 +43,10 @@ export async function readUntil(reader: LogReader, partition: TopicPartition, un
       nextOffset = columns.nextOffset;
       for (const record of recordsOf(columns)) records.push(record);
     } else {
-      if (performance.now() > deadline) throw new Error(`${partition.topic}-${partition.partition} did not get to ${until}, only to ${nextOffset} with ${records.length} records.`);
+      if (performance.now() > deadline)
+        throw new Error(
+          `${partition.topic}-${partition.partition} did not get to ${until}, only to ${nextOffset} with ${records.length} records.`,
+        );
       await reader.wait(100);
     }
   }

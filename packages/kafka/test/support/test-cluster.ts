@@ -35,7 +35,12 @@ export async function committedValues(topic: string, partition = 0): Promise<str
         1,
         0,
         -1,
-        [{ topicId, partitions: [{ partition, currentLeaderEpoch: -1, fetchOffset: offset, lastFetchedEpoch: -1, partitionMaxBytes: 50_000_000 }] }],
+        [
+          {
+            topicId,
+            partitions: [{ partition, currentLeaderEpoch: -1, fetchOffset: offset, lastFetchedEpoch: -1, partitionMaxBytes: 50_000_000 }],
+          },
+        ],
         [],
         "",
       );

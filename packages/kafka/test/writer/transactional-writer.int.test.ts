@@ -20,7 +20,7 @@ beforeAll(async () => {
   admin = createAdmin({ bootstrap });
   offsets = createGroupOffsets({ bootstrap });
   consumer = new (nativeClient().KafkaConsumer)({ "bootstrap.servers": bootstrap, "group.id": group, "enable.auto.commit": false }, {});
-  await called((done) => consumer.connect({}, done));
+  await called((done) => consumer.connect({}, (error: unknown) => done(error)));
 });
 
 afterEach(async () => {
@@ -96,7 +96,10 @@ test("a second writer of the same id fences the first, aborts what it left open,
   await heir.begin();
   heir.produce(topic, 0, null, text("heir"), 1);
   expect(await heir.commit([{ topic, partition: 0, offset: 2, metadata: "heir" }])).toEqual({ kind: "committed" });
-  expect(await zombie.commit([{ topic, partition: 0, offset: 1, metadata: "zombie" }])).toMatchObject({ kind: "fenced", cause: { code: "PRODUCER_FENCED" } });
+  expect(await zombie.commit([{ topic, partition: 0, offset: 1, metadata: "zombie" }])).toMatchObject({
+    kind: "fenced",
+    cause: { code: "PRODUCER_FENCED" },
+  });
   await expect(zombie.begin()).rejects.toMatchObject({ code: "KAFKA_FAILED" });
   expect(await offsets.committed(group, [{ topic, partition: 0 }])).toMatchObject([{ offset: 2, metadata: "heir" }]);
   expect(await committedValues(topic)).toEqual(["heir"]);
@@ -187,7 +190,9 @@ test("require-stable reading waits for a pending commit and never sees the offse
 test("after kill -9 of a process with an open transaction, the same id takes over at once and readers go on", async () => {
   const topic = await newTopic();
   const id = unique("id");
-  const child = spawn(process.execPath, ["--input-type=module", "-e", openTransactionScript(topic, id)], { stdio: ["ignore", "pipe", "inherit"] });
+  const child = spawn(process.execPath, ["--input-type=module", "-e", openTransactionScript(topic, id)], {
+    stdio: ["ignore", "pipe", "inherit"],
+  });
   await new Promise<void>((resolve, reject) => {
     child.stdout.once("data", () => resolve());
     child.once("exit", () => reject(new Error("The process ended before its transaction was open.")));
@@ -252,5 +257,7 @@ test("half a million records in one transaction, drained in chunks", async () =>
     await one.drain();
   }
   expect(await one.commit([])).toEqual({ kind: "committed" });
-  console.log(`${(500_000 / (performance.now() - started)).toFixed(0)}k records/s, ${((producing * 1_000) / 500_000).toFixed(2)} µs per produce call`);
+  console.log(
+    `${(500_000 / (performance.now() - started)).toFixed(0)}k records/s, ${((producing * 1_000) / 500_000).toFixed(2)} µs per produce call`,
+  );
 });

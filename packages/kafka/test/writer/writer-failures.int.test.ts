@@ -14,8 +14,11 @@ let consumer: KafkaConsumer;
 
 beforeAll(async () => {
   broker = await startEmbeddedBroker();
-  consumer = new (nativeClient().KafkaConsumer)({ "bootstrap.servers": broker.bootstrap, "group.id": "failures", "enable.auto.commit": false }, {});
-  await called((done) => consumer.connect({}, done));
+  consumer = new (nativeClient().KafkaConsumer)(
+    { "bootstrap.servers": broker.bootstrap, "group.id": "failures", "enable.auto.commit": false },
+    {},
+  );
+  await called((done) => consumer.connect({}, (error: unknown) => done(error)));
 });
 
 afterAll(async () => {
@@ -65,7 +68,10 @@ test("a broker that dies during a transaction leaves it in doubt, and init settl
   // Decided now, one way or the other, and records and offset agree.
   const [settled] = await offsets.committed("failures", [{ topic, partition: 0 }]);
   const before = settled === undefined ? 0 : 1;
-  await vi.waitFor(async () => expect((await admin.endOffsets(topic, "last-stable"))[0]).toBe((await admin.endOffsets(topic, "high-watermark"))[0]), { interval: 20 });
+  await vi.waitFor(
+    async () => expect((await admin.endOffsets(topic, "last-stable"))[0]).toBe((await admin.endOffsets(topic, "high-watermark"))[0]),
+    { interval: 20 },
+  );
   await writer.begin();
   writer.produce(topic, 0, null, text("next"), 1);
   expect(await writer.commit([{ topic, partition: 0, offset: before + 1, metadata: "next" }])).toEqual({ kind: "committed" });
@@ -89,6 +95,9 @@ test("a transaction that is open beyond its time-out is fenced", async () => {
 
 test("without a broker, init says which address did not answer", async () => {
   const writer = createTransactionalWriter({ bootstrap: "127.0.0.1:1", transactionalId: unique("id"), consumer, initTimeoutMs: 500 });
-  await expect(writer.init()).rejects.toMatchObject({ code: "BROKER_UNREACHABLE", message: expect.stringContaining("127.0.0.1:1") as string });
+  await expect(writer.init()).rejects.toMatchObject({
+    code: "BROKER_UNREACHABLE",
+    message: expect.stringContaining("127.0.0.1:1") as string,
+  });
   await writer.close();
 });

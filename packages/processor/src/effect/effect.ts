@@ -61,8 +61,9 @@ export function effect<const K extends AnyKey, V, R = never, const Sec extends s
   checkOptions(o, optionNames, "effect");
   checkName(o.name, "effect");
   const what = `effect ${o.name}`;
+  if ((o.input as { readonly kind?: string } | undefined)?.kind === "rekey")
+    refuseDeclaration(`${what}: input`, "a rekeyed topic is internal to its processor; read the source");
   if (o.input?.kind !== "topic" && o.input?.kind !== "table") refuseDeclaration(`${what}: input`, "expected a topic or table");
-  if ("from" in o.input) refuseDeclaration(`${what}: input`, "a rekeyed topic is internal to its processor; read the source");
   if (o.output !== undefined && o.output.kind !== "topic") refuseDeclaration(`${what}: output`, "expected a topic");
   if (typeof o.run !== "function") refuseDeclaration(`${what}: run`, "expected a function");
   const concurrency = o.concurrency ?? 1;

@@ -2,8 +2,9 @@
 import { z } from "zod";
 import fraud from "./1-fraud.ts";
 import fridges, { alerts } from "./3-iot.ts";
-import sessions, { user } from "./5-sessions.ts";
-import airportDelays from "./2-airport.ts";
+import type sessions from "./5-sessions.ts";
+import { user } from "./5-sessions.ts";
+import type airportDelays from "./2-airport.ts";
 import { effect, json, key, migrate, processor, s, state, topic, windows, type HandlersOf } from "reprise";
 import { connect } from "reprise/client";
 import { defineConfig, env } from "reprise/config";

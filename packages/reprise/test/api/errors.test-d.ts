@@ -61,7 +61,7 @@ const full = processor({
 export function misuse(ctx: ContextOf<typeof full>): void {
   // 11
   // @ts-expect-error unknown output
-  ctx.out.nope;
+  void ctx.out.nope;
   // 12
   // @ts-expect-error wrong payload
   ctx.out.ta.emit({ n: "1" });
@@ -74,7 +74,7 @@ export function misuse(ctx: ContextOf<typeof full>): void {
   ctx.state.v.set({ m: 1 });
   // 15
   // @ts-expect-error no initial value: may be undefined
-  ctx.state.o.get().n;
+  void ctx.state.o.get().n;
   // 16
   // @ts-expect-error what get() returns is read-only
   ctx.state.v.get().n = 1;
@@ -88,7 +88,7 @@ export function misuse(ctx: ContextOf<typeof full>): void {
   });
   // 18
   // @ts-expect-error a statistic that was not declared
-  ctx.windows.w.current()?.n.mean;
+  void ctx.windows.w.current()?.n.mean;
   const p99: number | undefined = ctx.windows.w.current()?.n.p99;
   void p99;
   // 19
@@ -111,7 +111,7 @@ ok.handle({ on: { ta() {} }, onTimer: { t() {} } });
 // @ts-expect-error initial of the wrong shape
 state.value(V, { initial: { m: 0 } });
 // 25: what has no `view` is not in the client
-import sessions from "./5-sessions.ts";
+import type sessions from "./5-sessions.ts";
 import fraud from "./1-fraud.ts";
 import { effect } from "reprise";
 import { connect } from "reprise/client";

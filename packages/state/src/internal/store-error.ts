@@ -35,7 +35,7 @@ function causes(error: unknown): string[] {
   const texts: string[] = [];
   // Bounded: a cause may point to itself.
   for (let at = error, depth = 0; at !== undefined && at !== null && depth < 5; depth += 1) {
-    texts.push(at instanceof Error ? at.message : String(at));
+    texts.push(at instanceof Error ? at.message : typeof at === "string" ? at : JSON.stringify(at));
     at = at instanceof Error ? at.cause : undefined;
   }
   return texts;

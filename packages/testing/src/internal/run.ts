@@ -27,7 +27,20 @@ export class Run {
   constructor(processor: CompiledProcessor, log: MemoryLog, shape: RunShape) {
     this.shape = shape;
     this.reader = new MemoryLogReader(log, shape.columnRecords);
-    const meta: TaskMeta = { format: 1, deployment: "test", partition: 0, mode: "live", n: 0, position: {}, maxTimeMs: {}, streamTimeMs: null, mergedTimeMs: null, digest: noDigest, outputs: noDigest, deltaFrom: 0 };
+    const meta: TaskMeta = {
+      format: 1,
+      deployment: "test",
+      partition: 0,
+      mode: "live",
+      n: 0,
+      position: {},
+      maxTimeMs: {},
+      streamTimeMs: null,
+      mergedTimeMs: null,
+      digest: noDigest,
+      outputs: noDigest,
+      deltaFrom: 0,
+    };
     this.task = new Task({
       processor,
       deployment: "test",

@@ -7,7 +7,11 @@ export function stateHandles(processor: CompiledProcessor, task: Task, key: Buff
     if (slot.kind === "value") handles[slot.name] = { get: () => task.state.committedSingle(slot.slot, key) ?? slot.initial };
     if (slot.kind === "map") {
       const get = (entry: unknown): unknown => task.state.committedEntry(slot.slot, key, slot.entryKey.encode(entry));
-      handles[slot.name] = { get, has: (entry: unknown) => get(entry) !== undefined, entries: (range = {}) => committedEntries(task, slot, key, range) };
+      handles[slot.name] = {
+        get,
+        has: (entry: unknown) => get(entry) !== undefined,
+        entries: (range = {}) => committedEntries(task, slot, key, range),
+      };
     }
   }
   return handles;

@@ -15,7 +15,7 @@ export class Assignments<Value> {
 
   set({ topic, partition }: TopicPartition, value: Value): void {
     let partitions = this.#topics.get(topic);
-    if (partitions === undefined) this.#topics.set(topic, (partitions = new Map()));
+    if (partitions === undefined) this.#topics.set(topic, (partitions = new Map<number, Value>()));
     if (!partitions.has(partition)) this.#size++;
     partitions.set(partition, value);
   }

@@ -103,9 +103,11 @@ export class BrokerConnection {
       const fetch = versions.apiKeys.find((api) => api.apiKey === fetchApiKey);
       const fetchVersion = Math.min(fetchMaxVersion, fetch?.maxVersion ?? 0);
       if (fetch === undefined || fetchVersion < Math.max(fetchMinVersion, fetch.minVersion)) {
-        throw new RepriseError("NOT_SUPPORTED", `The broker ${host}:${port} fetches by version ${fetch?.minVersion} to ${fetch?.maxVersion}; the columnar reader needs ${fetchMinVersion} to ${fetchMaxVersion} (Kafka 3.1 or later). Use the plain reader.`, {
-          details: { host, port, minVersion: fetch?.minVersion, maxVersion: fetch?.maxVersion },
-        });
+        throw new RepriseError(
+          "NOT_SUPPORTED",
+          `The broker ${host}:${port} has Fetch up to version ${fetch?.maxVersion ?? "none"}, and the columnar reader needs ${fetchMinVersion} (Kafka 3.1) or later. Use the plain reader.`,
+          { details: { host, port, maxVersion: fetch?.maxVersion } },
+        );
       }
       if (this.#closed) throw new Error("The connection was closed while it opened.");
       this.#open = { wire, fetchVersion };

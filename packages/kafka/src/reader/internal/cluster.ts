@@ -72,7 +72,10 @@ export class WireCluster implements Cluster {
       }
     }
     const asked = this.#bootstrap.map(({ host, port }) => `${host}:${port}`).join(", ");
-    throw new RepriseError("BROKER_UNREACHABLE", `No Kafka broker answered (bootstrap ${asked}).`, { cause, details: { bootstrap: asked } });
+    throw new RepriseError("BROKER_UNREACHABLE", `No Kafka broker answered (bootstrap ${asked}).`, {
+      cause,
+      details: { bootstrap: asked },
+    });
   }
 
   async fetch(node: number, request: FetchRequest): Promise<FetchResponse> {
@@ -85,7 +88,9 @@ export class WireCluster implements Cluster {
 
   async close(): Promise<void> {
     this.#closed = true;
-    await Promise.all([this.#control, ...this.#leaders.values()].map((connection) => connection?.close()));
+    const connections = [...this.#leaders.values()];
+    if (this.#control !== undefined) connections.push(this.#control);
+    await Promise.all(connections.map((connection) => connection.close()));
   }
 
   *#controlCandidates(): Generator<BrokerConnection> {

@@ -38,7 +38,8 @@ function emptyColumns(capacity: number): DecodedRecords {
  */
 export function decodeRecords(data: Buffer, batch: BatchHeader, from: number): DecodedRecords {
   const { count, baseOffset, baseTimestamp } = batch;
-  if (count < 0 || count * recordMinBytes > data.length) throw new RangeError(`A batch of ${data.length} bytes can't have ${count} records.`);
+  if (count < 0 || count * recordMinBytes > data.length)
+    throw new RangeError(`A batch of ${data.length} bytes can't have ${count} records.`);
   const columns = emptyColumns(count);
   const { offsets, timestamps, keyStarts, keyLengths, valueStarts, valueLengths, headerStarts } = columns;
   const fixedTimestamp = batch.logAppendTime ? batch.maxTimestamp : undefined;

@@ -13,8 +13,7 @@ const xerialMagic = Buffer.from([0x82, 0x53, 0x4e, 0x41, 0x50, 0x50, 0x59, 0x00]
 const xerialHeaderBytes = 16;
 
 // node:zlib has Zstandard from Node 22.15 on.
-const nativeZstd = (zlib as { zstdDecompressSync?: (data: Uint8Array, options: { maxOutputLength: number }) => Buffer })
-  .zstdDecompressSync;
+const nativeZstd = (zlib as { zstdDecompressSync?: (data: Uint8Array, options: { maxOutputLength: number }) => Buffer }).zstdDecompressSync;
 const wasmZstd = new ZSTDDecoder();
 
 /** Has to be awaited once before `decompress`: WebAssembly is compiled where Node itself lacks a codec. */

@@ -36,7 +36,8 @@ export function fetchErrorOf(reader: PartitionReader, fetched: FetchedPartition)
     const message = `The log of ${topic}-${partition} was cut at offset ${divergingEndOffset} by a leader election, below offset ${fetchOffset} that was read already.`;
     return { kind: "fatal", error: new RepriseError("INPUT_TRUNCATED", message, { details: { ...details, divergingEndOffset } }) };
   }
-  if (errorCode === offsetOutOfRange) return { kind: "out-of-range", error: new Error(`${topic}-${partition}: OFFSET_OUT_OF_RANGE at ${fetchOffset}`) };
+  if (errorCode === offsetOutOfRange)
+    return { kind: "out-of-range", error: new Error(`${topic}-${partition}: OFFSET_OUT_OF_RANGE at ${fetchOffset}`) };
   if (errorCode === corruptMessage) {
     const message = `The broker can't read ${topic}-${partition} at offset ${fetchOffset}: its log is corrupt (CORRUPT_MESSAGE).`;
     return { kind: "fatal", error: new RepriseError("BATCH_CORRUPT", message, { details }) };

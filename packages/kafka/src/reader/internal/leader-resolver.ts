@@ -1,5 +1,4 @@
 import { RepriseError } from "@reprise/schema";
-import { setTimeout as sleep } from "node:timers/promises";
 import type { Cluster, TopicDescription } from "./cluster.ts";
 import type { PartitionReader } from "./partition-reader.ts";
 
@@ -50,8 +49,9 @@ export class LeaderResolver {
   readonly #topics = new Map<string, KnownTopic>();
   readonly #missingSinceMs = new Map<PartitionReader, number>();
   #running = false;
-  #stop = new AbortController();
-  #wakeUp = new AbortController();
+  #closed = false;
+  /** Ends the pause between two attempts. */
+  #wakeUp: () => void = () => undefined;
 
   constructor(cluster: Cluster, events: ResolverEvents) {
     this.#cluster = cluster;
@@ -61,7 +61,7 @@ export class LeaderResolver {
   resolve(reader: PartitionReader): void {
     this.#unresolved.add(reader);
     // Who was assigned now does not wait for the back-off of others.
-    if (reader.failures === 0) this.#wakeUp.abort();
+    if (reader.failures === 0) this.#wakeUp();
     if (!this.#running) void this.#run();
   }
 
@@ -75,8 +75,9 @@ export class LeaderResolver {
   }
 
   close(): void {
-    this.#stop.abort();
+    this.#closed = true;
     this.#unresolved.clear();
+    this.#wakeUp();
   }
 
   async #run(): Promise<void> {
@@ -84,8 +85,7 @@ export class LeaderResolver {
     let rounds = 0;
     // A turn of the event loop gathers what is assigned in one go into one request.
     await new Promise(setImmediate);
-    while (this.#unresolved.size > 0 && !this.#stop.signal.aborted) {
-      this.#wakeUp = new AbortController();
+    while (this.#unresolved.size > 0 && !this.#closed) {
       const before = this.#unresolved.size;
       let cause: unknown;
       try {
@@ -101,9 +101,19 @@ export class LeaderResolver {
       rounds = cause === undefined && this.#unresolved.size < before ? 1 : rounds + 1;
       const pauseMs = backoffMs(rounds);
       if (cause !== undefined) this.#events.retrying("metadata", pauseMs, cause);
-      await sleep(pauseMs, undefined, { signal: AbortSignal.any([this.#stop.signal, this.#wakeUp.signal]) }).catch(() => undefined);
+      await this.#pause(pauseMs);
     }
     this.#running = false;
+  }
+
+  #pause(pauseMs: number): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, pauseMs);
+      this.#wakeUp = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
   }
 
   #countIds(described: ReadonlyMap<string, TopicDescription>): void {
@@ -162,7 +172,11 @@ function notAuthorized({ topic, partition }: PartitionReader): RepriseError {
 }
 
 function recreated({ topic, partition }: PartitionReader, topicId: string, newTopicId: string): RepriseError {
-  return new RepriseError("TOPIC_RECREATED", `Topic ${topic} was deleted and created anew: its id was ${topicId} and is now ${newTopicId}.`, {
-    details: { topic, partition, topicId, newTopicId },
-  });
+  return new RepriseError(
+    "TOPIC_RECREATED",
+    `Topic ${topic} was deleted and created anew: its id was ${topicId} and is now ${newTopicId}.`,
+    {
+      details: { topic, partition, topicId, newTopicId },
+    },
+  );
 }

@@ -74,7 +74,8 @@ export class PartitionReader {
     const scan = scanBatches(records);
     const before = this.end;
     this.failures = 0;
-    const endMoved = before?.highWatermark !== highWatermark || before.lastStableOffset !== lastStableOffset || before.logStartOffset !== logStartOffset;
+    const endMoved =
+      before?.highWatermark !== highWatermark || before.lastStableOffset !== lastStableOffset || before.logStartOffset !== logStartOffset;
     if (endMoved) this.end = { lastStableOffset, highWatermark, logStartOffset };
     if (scan.nextOffset === undefined) {
       // A part of a batch only: others filled the response. It is asked for first next time, and comes whole.

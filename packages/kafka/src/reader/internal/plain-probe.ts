@@ -93,7 +93,11 @@ export class PlainProbe {
       if (start.error || stable.error || high.error) continue;
       const end = { logStartOffset: start.offset, lastStableOffset: stable.offset, highWatermark: high.offset };
       const known = partition.end;
-      if (known?.logStartOffset !== end.logStartOffset || known.lastStableOffset !== end.lastStableOffset || known.highWatermark !== end.highWatermark) {
+      if (
+        known?.logStartOffset !== end.logStartOffset ||
+        known.lastStableOffset !== end.lastStableOffset ||
+        known.highWatermark !== end.highWatermark
+      ) {
         partition.end = end;
       }
       checkRange(partition);
@@ -109,7 +113,9 @@ function checkTopic(reader: PlainPartition, described: Described | undefined): b
     const now = performance.now();
     reader.missingSinceMs ??= now;
     if (now - reader.missingSinceMs >= missingForMs) {
-      const message = missing ? `Topic ${topic} does not exist.` : `Topic ${topic} has ${described.partitions.length} partitions, and no partition ${partition}.`;
+      const message = missing
+        ? `Topic ${topic} does not exist.`
+        : `Topic ${topic} has ${described.partitions.length} partitions, and no partition ${partition}.`;
       reader.error = new RepriseError("TOPIC_MISSING", message, { details: { topic, partition } });
     }
     return false;
@@ -119,7 +125,9 @@ function checkTopic(reader: PlainPartition, described: Described | undefined): b
   reader.topicId ??= topicId;
   if (reader.topicId === topicId) return true;
   const message = `Topic ${topic} was deleted and created anew: its id was ${reader.topicId} and is now ${topicId}.`;
-  reader.error = new RepriseError("TOPIC_RECREATED", message, { details: { topic, partition, topicId: reader.topicId, newTopicId: topicId } });
+  reader.error = new RepriseError("TOPIC_RECREATED", message, {
+    details: { topic, partition, topicId: reader.topicId, newTopicId: topicId },
+  });
   return false;
 }
 

@@ -1,0 +1,53 @@
+import type { Command } from "commander";
+import { oneOf, paramsArgument, wholeNumber } from "../arguments.ts";
+import { deployFile } from "../artifact/deploy-file.ts";
+import { findController } from "../find-controller.ts";
+import type { Reporter } from "../output/reporter.ts";
+import { artifactsOption, operatorOptions } from "./operator-options.ts";
+import { waitForDeployment } from "./wait-for-deployment.ts";
+
+interface DeployFlags {
+  readonly controller?: string;
+  readonly artifacts: string;
+  readonly workers?: number;
+  readonly params?: { readonly [name: string]: unknown };
+  readonly commitInterval?: number;
+  readonly wait?: "caught-up";
+  readonly idempotencyKey?: string;
+  readonly expectedRevision?: number;
+}
+
+/** `reprise deploy`: builds, deploys, and can wait for the replay. */
+export function addDeployCommand(program: Command, reporter: Reporter): void {
+  artifactsOption(operatorOptions(program.command("deploy")))
+    .description("build a processor and start to run it; the first version publishes, later ones replay behind it")
+    .argument("<file>", "TypeScript or JavaScript file with the processor as default export")
+    .option("--workers <n>", "processes that share its tasks (default: 1)", wholeNumber(1))
+    .option("--params <json>", "parameters: JSON, or a file with it", paramsArgument)
+    .option("--commit-interval <ms>", "outputs are seen by others after about this long", wholeNumber(10))
+    .option("--wait <what>", "wait until it is caught-up", oneOf("caught-up"))
+    .option("--idempotency-key <key>", "the same key again takes effect once")
+    .option("--expected-revision <n>", "refuse when something else was decided since", wholeNumber(0))
+    .action(async (file: string, flags: DeployFlags) => {
+      const client = await findController(flags.controller);
+      const { workers, params, commitInterval, idempotencyKey, expectedRevision } = flags;
+      const { deployment, publishes, artifact } = await deployFile(file, {
+        client,
+        artifactFolder: flags.artifacts,
+        ...(workers === undefined ? {} : { workers }),
+        ...(params === undefined ? {} : { params }),
+        ...(commitInterval === undefined ? {} : { commitIntervalMs: commitInterval }),
+        ...(idempotencyKey === undefined ? {} : { idempotencyKey }),
+        ...(expectedRevision === undefined ? {} : { expectedRevision }),
+      });
+      const result = { deployment, publishes, processor: artifact.processor, version: artifact.version, artifact: artifact.sha256 };
+      const how = publishes ? "it publishes from the start" : "it replays behind the publisher";
+      if (flags.wait === undefined) {
+        reporter.result(result, `Deployed ${deployment}: ${how}`);
+        return;
+      }
+      reporter.line(`Deployed ${deployment}: ${how}`);
+      const { state, progress } = await waitForDeployment(client, deployment, reporter);
+      reporter.result({ ...result, state, recordsPerSecond: progress?.recordsPerSecond ?? null }, `${deployment} is ${state}`);
+    });
+}

@@ -1,0 +1,96 @@
+import type { Command } from "commander";
+import { startController } from "@reprise/controller";
+import { startWorker } from "@reprise/worker";
+import { pino } from "pino";
+import { wholeNumber } from "../arguments.ts";
+import { untilToldToStop } from "./until-told-to-stop.ts";
+
+interface ControllerFlags {
+  readonly bootstrap: string;
+  readonly host: string;
+  readonly port: number;
+  readonly publicUrl?: string;
+  readonly checkpoints?: string;
+  readonly stability?: number;
+  readonly takeOver?: true;
+}
+
+interface WorkerFlags {
+  readonly deployment: string;
+  readonly slot: number;
+  readonly bootstrap: string;
+  readonly state: string;
+  readonly checkpoints: string;
+  readonly artifacts: string;
+  readonly port: number;
+  readonly host: string;
+  readonly memory?: true;
+}
+
+const defaultBootstrap = process.env.REPRISE_BOOTSTRAP ?? "127.0.0.1:9092";
+const logLevel = process.env.REPRISE_LOG_LEVEL ?? "info";
+
+/** `reprise controller` and `reprise worker`: one process each, for those who start processes by other means than `reprise dev`. */
+export function addProcessCommands(program: Command): void {
+  program
+    .command("controller")
+    .description("run one controller; it leads when no other one does")
+    .option("--bootstrap <address>", "Kafka", defaultBootstrap)
+    .option("--host <address>", "where its HTTP API listens; it has no passwords", "127.0.0.1")
+    .option("--port <n>", "0: a free one", wholeNumber(0), 7070)
+    .option("--public-url <url>", "what others are told to reach it by")
+    .option("--checkpoints <folder>", "where checkpoints of retired deployments are removed")
+    .option("--stability <ms>", "how long a deployment must have kept up to count as caught up", wholeNumber(0))
+    .option("--take-over", "lead at once, and fence whoever leads")
+    .action(runController);
+  program
+    .command("worker")
+    .description("run one worker of a deployment")
+    .requiredOption("--deployment <id>", "as `reprise status` names it")
+    .option("--slot <n>", "from 0 to its workers − 1; no two processes may have the same", wholeNumber(0), 0)
+    .option("--bootstrap <address>", "Kafka", defaultBootstrap)
+    .option("--state <folder>", "local stores", ".reprise/state")
+    .option("--checkpoints <folder>", "checkpoint store", ".reprise/checkpoints")
+    .option("--artifacts <folder>", "where artifacts are kept", process.env.REPRISE_ARTIFACTS ?? ".reprise/dev/artifacts")
+    .option("--port <n>", "of /healthz, /metrics and /views; 0: a free one", wholeNumber(0), 0)
+    .option("--host <address>", "where it listens", "127.0.0.1")
+    .option("--memory", "keep the state in memory; it is restored from checkpoints and deltas")
+    .action(runWorker);
+}
+
+async function runController(flags: ControllerFlags): Promise<void> {
+  const told = untilToldToStop();
+  const logger = pino({ name: "controller", level: logLevel });
+  const controller = await startController({
+    bootstrap: flags.bootstrap,
+    host: flags.host,
+    port: flags.port,
+    takeOver: flags.takeOver === true,
+    logger,
+    ...(flags.publicUrl === undefined ? {} : { publicUrl: flags.publicUrl }),
+    ...(flags.checkpoints === undefined ? {} : { checkpointFolder: flags.checkpoints }),
+    ...(flags.stability === undefined ? {} : { stabilityMs: flags.stability }),
+  });
+  logger.info({ url: controller.url }, "controller listens");
+  await told;
+  await controller.close();
+}
+
+async function runWorker(flags: WorkerFlags): Promise<void> {
+  const told = untilToldToStop();
+  const worker = await startWorker({
+    deployment: flags.deployment,
+    slot: flags.slot,
+    bootstrap: flags.bootstrap,
+    stateFolder: flags.state,
+    checkpointFolder: flags.checkpoints,
+    artifactFolder: flags.artifacts,
+    port: flags.port,
+    host: flags.host,
+    logger: pino({ name: "worker", level: logLevel }),
+    ...(flags.memory === true ? { stateEngine: "memory" as const } : {}),
+  });
+  // Rejects with what the worker can't go on from; a retired one ends well.
+  await Promise.race([worker.done, told]);
+  await worker.stop();
+}

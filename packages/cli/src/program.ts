@@ -1,0 +1,33 @@
+import { Command } from "commander";
+import { addBuildCommand } from "./commands/build.ts";
+import { addCutoverCommands } from "./commands/cutover.ts";
+import { addDeployCommand } from "./commands/deploy.ts";
+import { addDevCommand } from "./commands/dev.ts";
+import { addGetCommand } from "./commands/get.ts";
+import { addProcessCommands } from "./commands/processes.ts";
+import { addRetireCommand } from "./commands/retire.ts";
+import { addStatusCommand } from "./commands/status.ts";
+import type { Reporter } from "./output/reporter.ts";
+import type { Terminal } from "./output/terminal.ts";
+
+/** The whole command line. Commands throw; `main` turns that into words and an exit status. */
+export function createProgram(reporter: Reporter, terminal: Terminal): Command {
+  const program = new Command("reprise")
+    .description("Versioned processors on a Kafka log: replay, cut over, roll back.")
+    .showSuggestionAfterError()
+    .exitOverride()
+    .configureOutput({
+      writeOut: (text) => terminal.out(text),
+      // Errors are told by `main`, as JSON where that is asked for.
+      writeErr: () => undefined,
+    });
+  addDevCommand(program, reporter);
+  addBuildCommand(program, reporter);
+  addDeployCommand(program, reporter);
+  addStatusCommand(program, reporter);
+  addCutoverCommands(program, reporter);
+  addRetireCommand(program, reporter);
+  addGetCommand(program, reporter);
+  addProcessCommands(program);
+  return program;
+}

@@ -1,0 +1,137 @@
+import { EndSamples, type RunningTask, type Session, type SessionObserver } from "@reprise/engine";
+import type { Metrics } from "@reprise/metrics";
+import { RepriseError } from "@reprise/schema";
+import type { Logger } from "pino";
+
+/** How often positions and lags are sampled. */
+export const sampleIntervalMs = 250;
+
+type Counters = RunningTask["task"]["counters"];
+const codeOf = (error: unknown): string => (RepriseError.is(error) ? error.code : "UNKNOWN");
+
+/** What the worker tells of itself: logs events, counts, and samples its tasks for gauges. */
+export class WorkerMetrics {
+  /** Tasks that stopped for good, for announcements and health. */
+  readonly failures = new Map<number, { readonly partition: number; readonly code: string; readonly message: string }>();
+  private readonly metrics: Metrics;
+  private readonly logger: Logger;
+  private readonly ends = new Map<string, { log: EndSamples; bound: EndSamples }>();
+  private readonly counted = new Map<number, Counters & { hits: number; misses: number; lateMerged: number }>();
+
+  constructor(metrics: Metrics, logger: Logger) {
+    this.metrics = metrics;
+    this.logger = logger;
+  }
+
+  readonly observer: SessionObserver = {
+    taskOpened: (partition, how, durationMs) => {
+      this.failures.delete(partition);
+      this.counted.delete(partition);
+      this.logger.info({ partition, how, durationMs: Math.round(durationMs) }, "task opened");
+      const source = how.startsWith("local") ? "local" : how.startsWith("checkpoint") ? "checkpoint" : "empty";
+      this.metrics.histogram("reprise_restore_duration_seconds").observe({ source }, durationMs / 1000);
+    },
+    taskClosed: (partition) => this.logger.info({ partition }, "task closed"),
+    taskFailed: (partition, error) => {
+      const message = error instanceof Error ? error.message : String(error);
+      this.failures.set(partition, { partition, code: codeOf(error), message });
+      this.logger.error({ partition, err: error }, "task stopped");
+    },
+    wentLive: (partition) => this.logger.info({ partition }, "task is live"),
+    startedPublishing: (partition) => this.logger.info({ partition }, "task publishes"),
+    committed: (_tasks, durationMs) => {
+      this.metrics.counter("reprise_commits_total").inc({});
+      this.metrics.histogram("reprise_commit_duration_seconds").observe({}, durationMs / 1000);
+    },
+    stepped: (_partition, records, durationMs) => {
+      this.metrics.histogram("reprise_batch_duration_seconds").observe({}, durationMs / 1000);
+      this.metrics.histogram("reprise_batch_records").observe({}, records);
+    },
+    checkpointed: (partition, n, durationMs) => {
+      this.metrics.gauge("reprise_checkpoint_commit").set({ partition }, n);
+      this.metrics.histogram("reprise_checkpoint_duration_seconds").observe({}, durationMs / 1000);
+      this.logger.info({ partition, n, durationMs: Math.round(durationMs) }, "checkpoint is durable");
+    },
+    checkpointFailed: (partition, error) => this.logger.error({ partition, err: error }, "checkpoint failed"),
+    published: (topic, records) => this.metrics.counter("reprise_output_records_total").inc({ topic }, records),
+  };
+
+  sessionEnded(reason: string): void {
+    this.metrics.counter("reprise_restarts_total").inc({ reason });
+  }
+
+  /** Reads what the tasks of a session are at. */
+  sample(session: Session): void {
+    const nowMs = Date.now();
+    const publishing = [...session.tasks.values()].filter((t) => t.task.publishing).length;
+    this.metrics.gauge("reprise_tasks").set({ state: "publishing" }, publishing);
+    this.metrics.gauge("reprise_tasks").set({ state: "following" }, session.tasks.size - publishing - this.failures.size);
+    this.metrics.gauge("reprise_tasks").set({ state: "failed" }, this.failures.size);
+    for (const running of session.tasks.values()) this.sampleTask(running, session, nowMs);
+  }
+
+  private sampleTask(running: RunningTask, session: Session, nowMs: number): void {
+    const { task, store } = running;
+    const { partition } = task;
+    for (const cursor of task.cursors) {
+      const { topic } = cursor.input;
+      const end = session.endOf(topic, partition);
+      if (end === undefined) continue;
+      const labels = { topic, partition };
+      const position = task.position[topic] ?? 0;
+      let samples = this.ends.get(`${topic}-${partition}`);
+      if (samples === undefined) {
+        samples = { log: new EndSamples(), bound: new EndSamples() };
+        this.ends.set(`${topic}-${partition}`, samples);
+      }
+      const bound = Math.min(cursor.bound, end.lastStableOffset);
+      samples.log.add(nowMs, end.lastStableOffset);
+      samples.bound.add(nowMs, bound);
+      const set = (name: Parameters<Metrics["gauge"]>[0], value: number): void =>
+        this.metrics.gauge(name as "reprise_lag_records").set(labels, value);
+      set("reprise_lag_records", Math.max(0, end.lastStableOffset - position));
+      set("reprise_lag_seconds", (samples.log.lagMs(position, nowMs) ?? Number.NaN) / 1000);
+      set("reprise_publisher_lag_records", Math.max(0, bound - position));
+      set("reprise_publisher_lag_seconds", (samples.bound.lagMs(position, nowMs) ?? Number.NaN) / 1000);
+      set("reprise_position", position);
+      set("reprise_committed_position", task.meta.position[topic] ?? 0);
+      set("reprise_end_offset", end.lastStableOffset);
+      set("reprise_unstable_records", Math.max(0, end.highWatermark - end.lastStableOffset));
+    }
+    if (Number.isFinite(task.streamTimeMs)) this.metrics.gauge("reprise_stream_time_seconds").set({ partition }, task.streamTimeMs / 1000);
+    this.metrics.gauge("reprise_state_bytes").set({ partition }, store.approximateSizeBytes());
+    this.count(running);
+  }
+
+  private count(running: RunningTask): void {
+    const { task } = running;
+    const { partition, counters, state } = task;
+    const topic = task.cursors[0]?.input.topic ?? "";
+    const now = { ...counters, hits: state.hits, misses: state.misses, lateMerged: task.lateMerged };
+    const before = this.counted.get(partition) ?? {
+      records: 0,
+      lateDropped: 0,
+      lateDeadLettered: 0,
+      lateHandled: 0,
+      skipped: 0,
+      deadLetters: 0,
+      hits: 0,
+      misses: 0,
+      lateMerged: 0,
+    };
+    this.counted.set(partition, now);
+    const labels = { topic, partition };
+    this.metrics.counter("reprise_records_total").inc(labels, now.records - before.records);
+    this.metrics
+      .counter("reprise_late_records_total")
+      .inc(
+        labels,
+        now.lateDropped + now.lateDeadLettered + now.lateHandled - before.lateDropped - before.lateDeadLettered - before.lateHandled,
+      );
+    this.metrics.counter("reprise_late_merged_records_total").inc(labels, now.lateMerged - before.lateMerged);
+    this.metrics.counter("reprise_skipped_records_total").inc({ topic, reason: "policy" }, now.skipped - before.skipped);
+    this.metrics.counter("reprise_dead_letters_total").inc({ topic, reason: "policy" }, now.deadLetters - before.deadLetters);
+    this.metrics.counter("reprise_cache_hits_total").inc({ partition }, now.hits - before.hits);
+    this.metrics.counter("reprise_cache_misses_total").inc({ partition }, now.misses - before.misses);
+  }
+}

@@ -1,0 +1,24 @@
+import type { SessionLimits } from "@reprise/engine";
+import type { KafkaConnectionOptions } from "@reprise/kafka";
+import type { Logger } from "pino";
+
+export interface WorkerOptions extends KafkaConnectionOptions {
+  readonly deployment: string;
+  /** 0 … the deployment's workers − 1; no two processes may have the same. */
+  readonly slot: number;
+  /** Local stores: `<stateFolder>/<deployment>/<slot>/<task>`. */
+  readonly stateFolder: string;
+  readonly checkpointFolder: string;
+  /** `<artifactFolder>/<processor>@<version>/<hash>/processor.mjs`, as `reprise build` leaves it. */
+  readonly artifactFolder: string;
+  /** Of /healthz, /metrics and /views on `host`. Default 0: any free one. */
+  readonly port?: number;
+  /** Default 127.0.0.1. */
+  readonly host?: string;
+  /** Default: RocksDB. `memory`: lost with the process, restored from checkpoints and deltas. */
+  readonly stateEngine?: "rocksdb" | "memory";
+  readonly limits?: Partial<SessionLimits>;
+  /** How long the broker may be away at the start. Default 30 s. */
+  readonly reachableTimeoutMs?: number;
+  readonly logger?: Logger;
+}
