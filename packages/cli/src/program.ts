@@ -6,6 +6,7 @@ import { addDevCommand } from "./commands/dev.ts";
 import { addGetCommand } from "./commands/get.ts";
 import { addProcessCommands } from "./commands/processes.ts";
 import { addRetireCommand } from "./commands/retire.ts";
+import { addSendCommand } from "./commands/send.ts";
 import { addStatusCommand } from "./commands/status.ts";
 import type { Reporter } from "./output/reporter.ts";
 import type { Terminal } from "./output/terminal.ts";
@@ -28,6 +29,7 @@ export function createProgram(reporter: Reporter, terminal: Terminal): Command {
   addCutoverCommands(program, reporter);
   addRetireCommand(program, reporter);
   addGetCommand(program, reporter);
+  addSendCommand(program, reporter);
   addProcessCommands(program);
   return program;
 }

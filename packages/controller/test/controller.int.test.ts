@@ -1,9 +1,9 @@
-import { type EmbeddedBroker, createAdmin, createColumnarReader, createRecordProducer, startEmbeddedBroker } from "@reprise/kafka";
+import { type EmbeddedBroker, createAdmin, createRecordProducer, startEmbeddedBroker } from "@reprise/kafka";
 import { groupOf, deltaTopicOf } from "@reprise/engine";
 import { pino } from "pino";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { ControllerClient, type RunningController, startController, type Status } from "../src/index.ts";
-import { TopicTail } from "../src/control/topic-tail.ts";
+import { committedOutputs, type FakeOutput } from "./support/committed-outputs.ts";
 import { FakeWorker } from "./support/fake-worker.ts";
 import { artifactOf, manifestOf } from "./support/manifest.ts";
 import { waitUntil } from "./support/wait-until.ts";
@@ -47,30 +47,7 @@ function work(deployment: string, step?: number): FakeWorker {
   return worker;
 }
 
-/** What a read_committed reader finds on a topic: per partition, in order. */
-async function outputs(topic: string, partitions: number): Promise<{ deployment: string; offset: number }[][]> {
-  const admin = createAdmin({ bootstrap: broker.bootstrap });
-  const all: { deployment: string; offset: number }[][] = [];
-  for (let partition = 0; partition < partitions; partition++) {
-    const reader = await createColumnarReader({ bootstrap: broker.bootstrap });
-    const found: { deployment: string; offset: number }[] = [];
-    const tail = new TopicTail({
-      reader,
-      partition: { topic, partition },
-      from: 0,
-      endOffset: async () => (await admin.endOffsets(topic))[partition] ?? 0,
-      onRecord: ({ value }) => void found.push(JSON.parse(value ?? "") as { deployment: string; offset: number }),
-      onFailure: (error) => console.error(error),
-    });
-    tail.start();
-    await tail.readToEnd();
-    await tail.stop();
-    await reader.close();
-    all.push(found);
-  }
-  await admin.close();
-  return all;
-}
+const outputs = (topic: string, partitions: number): Promise<FakeOutput[][]> => committedOutputs(broker.bootstrap, topic, partitions);
 
 beforeAll(async () => {
   broker = await startEmbeddedBroker({ heapMb: 384 });
@@ -215,7 +192,6 @@ describe("two versions of a processor", () => {
     const words = status.processors.find((one) => one.name === name);
     expect(words).toMatchObject({ serving: second, publisher: second });
     expect(words?.lastCutover?.durationMs).toBeGreaterThan(0);
-    console.log(`cutover: ${words?.lastCutover?.durationMs} ms`);
     await seamIsExact(2 * count);
   });
 

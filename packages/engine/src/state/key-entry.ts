@@ -13,13 +13,21 @@ export class KeyEntry {
   loaded = false;
   /** True when the store holds nothing of this key beyond what is here, so that a miss is an absence. */
   complete = false;
+  /** Hash of the bytes, for the index by span. */
+  readonly hash: number;
+  /** The window row used last, by slot, and its start: most records of a key fall into the same window as the one before. */
+  readonly recentRow: (Row | undefined)[] = [];
+  readonly recentStart: number[] = [];
+  /** No longer in the cache: whoever still holds it must look it up again. */
+  evicted = false;
   /** Used since the cache last looked for something to evict. */
   touched = true;
   /** Rows that keep this entry from being evicted: dirty, or not yet in the store. */
   pins = 0;
 
-  constructor(id: string, bytes: Buffer, key: unknown) {
+  constructor(id: string, bytes: Buffer, hash: number, key: unknown) {
     this.id = id;
+    this.hash = hash;
     this.bytes = bytes;
     this.key = key;
   }

@@ -1,8 +1,14 @@
+import { latin1 } from "../internal/latin1.ts";
 import { RepriseError, type Schema, schemaRuntime } from "@reprise/schema";
+
+/** Text whose UTF-8 bytes are its characters. */
+const ascii = /^[\x00-\x7f]*$/;
 
 /** Encodes the keys of a map state so that their byte order is their order. */
 export interface OrderedKeyCodec {
   encode(value: unknown): Buffer;
+  /** latin1 of `encode`: what rows are cached by. */
+  id(value: unknown): string;
   decode(bytes: Buffer): unknown;
   /** The encoding of a string prefix, for range reads. */
   prefix(value: string): Buffer;
@@ -19,16 +25,24 @@ export function orderedKeyCodec(schema: Schema<unknown>, what: string): OrderedK
   switch (runtime.kind) {
     case "string":
     case "enum":
-      return { encode: (v) => Buffer.from(v as string, "utf8"), decode: (b) => b.toString("utf8"), prefix };
+      return {
+        encode: (v) => Buffer.from(v as string, "utf8"),
+        id: (v) => {
+          if (typeof v !== "string") throw new RepriseError("SCHEMA_INVALID", `${what}: a string key was expected, got ${typeof v}`);
+          return ascii.test(v) ? v : latin1(Buffer.from(v, "utf8"));
+        },
+        decode: (b) => b.toString("utf8"),
+        prefix,
+      };
     case "int":
     case "long":
     case "timestamp":
     case "double":
-      return { encode: (v) => encodeNumber(v as number), decode: decodeNumber, prefix };
+      return { encode: (v) => encodeNumber(v as number), id: (v) => latin1(encodeNumber(v as number)), decode: decodeNumber, prefix };
     case "bytes":
-      return { encode: (v) => Buffer.from(v as Uint8Array), decode: (b) => Buffer.from(b), prefix };
+      return { encode: (v) => Buffer.from(v as Uint8Array), id: (v) => latin1(Buffer.from(v as Uint8Array)), decode: (b) => Buffer.from(b), prefix };
     default:
-      return { encode: (v) => runtime.encode(v), decode: (b) => runtime.decode(b, 0, b.length), prefix };
+      return { encode: (v) => runtime.encode(v), id: (v) => latin1(runtime.encode(v)), decode: (b) => runtime.decode(b, 0, b.length), prefix };
   }
 }
 

@@ -2,9 +2,13 @@ import { latin1 } from "../internal/latin1.ts";
 import type { RowWrite, StateStore } from "../ports/state-store.ts";
 import { addDigest, type Digest128, subtractDigest } from "./digest.ts";
 import { KeyEntry } from "./key-entry.ts";
+import { keyHash, sameBytes } from "./key-hash.ts";
 import { Row } from "./row.ts";
 import { decodeRows, RowBuffer } from "./row-buffer.ts";
 import { parseRowKey, prefixRange, rowKey, rowPrefix } from "./row-key.ts";
+
+/** Entries found by span at a time: a power of two. */
+const spanSlots = 8192;
 
 /** How a slot's rows are kept. `single`: one row per key. `windows`: all of a key are loaded with it. `entries`: loaded one by one. */
 export type SlotKind = "single" | "windows" | "entries";
@@ -46,8 +50,12 @@ export class TaskState {
   private dirtyRows: Row[] = [];
   private preparedRows: Row[] = [];
   private unsavedRows: Row[] = [];
-  private journalRows: Row[] = [];
-  private journalValues: unknown[] = [];
+  /** What can be undone: the first `journaled` of these. The arrays only grow; setting their length for each record would cost more than the rest. */
+  private readonly journalRows: Row[] = [];
+  private readonly journalValues: unknown[] = [];
+  private journaled = 0;
+  /** Direct-mapped by hash: finds the entry of a key's span without making a string. */
+  private readonly bySpan: (KeyEntry | undefined)[] = new Array(spanSlots).fill(undefined);
   private readonly scratch = new RowBuffer(1024);
   /** Nothing was ever written to the store: no key needs to be looked up. */
   private storeIsEmpty: boolean;
@@ -79,12 +87,27 @@ export class TaskState {
     }
     this.misses++;
     const bytes = Buffer.from(id, "latin1");
-    const entry = new KeyEntry(id, bytes, this.options.decodeKey(bytes));
+    const entry = new KeyEntry(id, bytes, keyHash(bytes, 0, bytes.length), this.options.decodeKey(bytes));
     if (this.storeIsEmpty) {
       entry.loaded = true;
       entry.complete = true;
     }
     this.entries.set(id, entry);
+    return entry;
+  }
+
+  /** The same for a key that stands in a buffer. */
+  entryAt(bytes: Buffer, start: number, length: number): KeyEntry {
+    const hash = keyHash(bytes, start, length);
+    const slot = hash & (spanSlots - 1);
+    const candidate = this.bySpan[slot];
+    if (candidate !== undefined && candidate.hash === hash && !candidate.evicted && sameBytes(candidate.bytes, bytes, start, length)) {
+      candidate.touched = true;
+      this.hits++;
+      return candidate;
+    }
+    const entry = this.entry(latin1(bytes, start, start + length));
+    this.bySpan[slot] = entry;
     return entry;
   }
 
@@ -163,8 +186,8 @@ export class TaskState {
   }
 
   set(row: Row, value: unknown): void {
-    this.journalRows.push(row);
-    this.journalValues.push(row.value);
+    this.journalRows[this.journaled] = row;
+    this.journalValues[this.journaled++] = row.value;
     row.value = value;
     if (!row.dirty) {
       row.dirty = true;
@@ -175,20 +198,18 @@ export class TaskState {
 
   /** Everything before this can't be undone any more. */
   mark(): void {
-    this.journalRows.length = 0;
-    this.journalValues.length = 0;
+    this.journaled = 0;
   }
 
   /** Names this moment for `undo`; valid until `mark`. */
   get savepoint(): number {
-    return this.journalRows.length;
+    return this.journaled;
   }
 
   /** Takes back every `set` since the savepoint; without one: since `mark`. */
   undo(savepoint = 0): void {
-    for (let i = this.journalRows.length - 1; i >= savepoint; i--) (this.journalRows[i] as Row).value = this.journalValues[i];
-    this.journalRows.length = savepoint;
-    this.journalValues.length = savepoint;
+    for (let i = this.journaled - 1; i >= savepoint; i--) (this.journalRows[i] as Row).value = this.journalValues[i];
+    this.journaled = savepoint;
   }
 
   /** Encodes what changed since the last commit into `buffer`, and moves the digest to the state after it. */
@@ -279,7 +300,10 @@ export class TaskState {
       if (entry.touched) {
         entry.touched = false;
         this.entries.set(entry.id, entry);
-      } else over--;
+        continue;
+      }
+      entry.evicted = true;
+      over--;
     }
   }
 

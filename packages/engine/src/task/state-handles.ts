@@ -1,4 +1,3 @@
-import { latin1 } from "../internal/latin1.ts";
 import type { CompiledSlot } from "../definition/compiled-processor.ts";
 import type { TaskState } from "../state/task-state.ts";
 import type { Frame } from "./frame.ts";
@@ -85,7 +84,7 @@ export class MapHandle {
   }
 
   private row(key: unknown): { value: unknown } & Parameters<TaskState["set"]>[0] {
-    return this.state.row(this.frame.live().entry, this.slot.slot, latin1(this.slot.entryKey.encode(key)));
+    return this.state.row(this.frame.live().entry, this.slot.slot, this.slot.entryKey.id(key));
   }
 }
 

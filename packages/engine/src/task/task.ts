@@ -234,7 +234,7 @@ export class Task {
       const row = batch.row[i] as number;
       const start = columns.keyStarts[row] as number;
       try {
-        const entry = state.entry(latin1(columns.bytes, start, start + (columns.keyLengths[row] as number)));
+        const entry = state.entryAt(columns.bytes, start, columns.keyLengths[row] as number);
         batch.entry[i] = entry;
         if (!entry.loaded) missing.push(entry);
       } catch (error) {

@@ -53,7 +53,7 @@ export class TumblingWindow {
     const end = start + slot.sizeMs;
     const { watermarkMs } = this.clock;
     if (end + slot.graceMs <= watermarkMs) return { kind: "late", start, end };
-    const row = this.state.row(entry, slot.slot, this.id(start));
+    const row = this.rowOf(entry, start);
     const before = row.value as Accumulator | undefined;
     const next = copyOf(before ?? slot.layout.empty);
     slot.layout.add(next, values);
@@ -61,6 +61,17 @@ export class TumblingWindow {
     if (before === undefined) this.schedule(entry.id, start);
     else if (slot.emit === "end" && end <= watermarkMs) this.queue.add(end, slot.slot * 2, entry.id);
     return added;
+  }
+
+  /** A row that was used last and still has a value is still the one: rows are only forgotten when they are absent. */
+  private rowOf(entry: KeyEntry, start: number): Row {
+    const { slot } = this.slot;
+    const recent = entry.recentRow[slot];
+    if (recent !== undefined && entry.recentStart[slot] === start && recent.value !== undefined) return recent;
+    const row = this.state.row(entry, slot, this.id(start));
+    entry.recentRow[slot] = row;
+    entry.recentStart[slot] = start;
+    return row;
   }
 
   /** Puts an open window into the queue: when it is made, and when a task is opened. */

@@ -1,4 +1,4 @@
-import { createPartitionsV3, createTopicsV7, deleteTopicsV6, describeConfigsV4 } from "@platformatic/kafka";
+import { ConfigResourceTypes, createPartitionsV3, createTopicsV7, deleteTopicsV6, describeConfigsV4 } from "@platformatic/kafka";
 import { RepriseError } from "@reprise/schema";
 import type { Cluster } from "../internal/cluster.ts";
 import { mayPass } from "../internal/cluster.ts";
@@ -86,7 +86,11 @@ export async function describeTopics(cluster: Cluster, names: readonly string[])
     const failed = present.find((topic) => topic.errorCode !== 0);
     if (failed !== undefined) throw kafkaFailed(`Describing topic '${failed.name}'`, failed.errorCode);
     if (present.length === 0) return;
-    const resources = present.map((topic) => ({ resourceType: 2, resourceName: topic.name as string, configurationKeys: null as never }));
+    const resources = present.map((topic) => ({
+      resourceType: ConfigResourceTypes.TOPIC,
+      resourceName: topic.name as string,
+      configurationKeys: null as never,
+    }));
     const { results } = await cluster.any((connection) => answered(describeConfigsV4.api.async(connection, resources, false, false)));
     for (const topic of present) {
       const result = results.find((each) => each.resourceName === topic.name);

@@ -45,12 +45,12 @@ export function isNativeError(error: unknown): error is NativeError {
 }
 
 /** One call of the callback kind as a promise. */
-export function called(call: (done: (error: unknown) => void) => void): Promise<void> {
+export function called<Result = void>(call: (done: (error: unknown, result?: Result) => void) => void): Promise<Result> {
   return new Promise((resolve, reject) =>
-    call((error) => {
+    call((error, result) => {
       // The binding reports success as undefined, null or, in places, false; errors are its own objects with a code.
       if (error) reject(error as Error);
-      else resolve();
+      else resolve(result as Result);
     }),
   );
 }

@@ -3,7 +3,7 @@ import { type Admin, createAdmin } from "../../src/admin/admin.ts";
 import { createGroupOffsets } from "../../src/admin/group-offsets.ts";
 import { createMembership, type KafkaMembership, type MembershipOptions } from "../../src/membership/membership.ts";
 import { createTransactionalWriter } from "../../src/writer/transactional-writer.ts";
-import { bootstrapOfRun, text, unique } from "../support/test-cluster.ts";
+import { bootstrapOfRun, unique } from "../support/test-cluster.ts";
 
 const bootstrap = bootstrapOfRun();
 let admin: Admin;
@@ -49,6 +49,8 @@ class Member {
   }
 }
 
+const sorted = (partitions: Iterable<number>): number[] => [...partitions].sort((a, b) => a - b);
+
 const waiting = { timeout: 30_000, interval: 20 } as const;
 
 async function newTopic(partitions = 4): Promise<string> {
@@ -66,7 +68,7 @@ describe.each(["classic", "consumer"] as const)("with the %s protocol", (protoco
     const one = member(group, topic, 0);
     const started = performance.now();
     await one.join();
-    await vi.waitFor(() => expect([...one.owned].sort()).toEqual([0, 1, 2, 3]), waiting);
+    await vi.waitFor(() => expect(sorted(one.owned)).toEqual([0, 1, 2, 3]), waiting);
     console.log(`${protocol}: all partitions after ${(performance.now() - started).toFixed(0)} ms`);
     await one.membership.leave();
     expect(one.owned.size).toBe(0);
@@ -104,7 +106,7 @@ describe.each(["classic", "consumer"] as const)("with the %s protocol", (protoco
       expect(one.owned.size).toBe(2);
       expect(two.owned.size).toBe(2);
     }, waiting);
-    expect([...one.owned, ...two.owned].sort()).toEqual([0, 1, 2, 3]);
+    expect(sorted([...one.owned, ...two.owned])).toEqual([0, 1, 2, 3]);
     expect([...one.errors, ...two.errors]).toEqual([]);
     // Why there is a barrier at all: the broker lets a live member commit what it has lost. When this fails, it has learned better.
     await writer.begin();
@@ -163,7 +165,7 @@ test("a restarted member with the same instance id gets the same partitions, and
     expect(one.owned.size).toBe(2);
     expect(two.owned.size).toBe(2);
   }, waiting);
-  const before = [...one.owned].sort();
+  const before = sorted(one.owned);
   await expect(admin.deleteGroups([group])).rejects.toMatchObject({
     code: "KAFKA_FAILED",
     message: expect.stringContaining("still has members") as string,
@@ -171,7 +173,7 @@ test("a restarted member with the same instance id gets the same partitions, and
   await one.membership.leave();
   const again = new Member({ ...options, groupInstanceId: "slot-0" });
   await again.join();
-  await vi.waitFor(() => expect([...again.owned].sort()).toEqual(before), waiting);
+  await vi.waitFor(() => expect(sorted(again.owned)).toEqual(before), waiting);
   expect(two.owned.size).toBe(2);
   await Promise.all([again.membership.leave(), two.membership.leave()]);
   // Static members are members until their session ends.

@@ -92,6 +92,18 @@ describe("reading", () => {
     expect((await readUntil(reader, p0, 10)).records.map((record) => record.offset)).toEqual(offsetsFrom(4, 10));
   });
 
+  test("of a partition that is unassigned while it is fetched makes nothing of the answer", async () => {
+    cluster.topic("a", 2);
+    cluster.append("a", 1, batch(0, 1));
+    cluster.failures.push(6);
+    cluster.onFetch = () => reader.unassign(p0);
+    open().assign(p0, 0);
+    await until(() => cluster.fetches.length === 1, "a fetch");
+    reader.assign(p1, 0);
+    await readUntil(reader, p1, 1);
+    expect(retries).toEqual([]);
+  });
+
   test("of a newly assigned partition does not wait for the long poll of others", async () => {
     cluster.topic("a", 2);
     cluster.append("a", 1, batch(0, 3));

@@ -26,6 +26,8 @@ export class FakeCluster implements Cluster {
   /** Each of the next fetches takes one; `undefined` is answered as usual. */
   readonly failures: (number | Error | "diverging" | undefined)[] = [];
   unreachable = false;
+  /** Called while a fetch is on its way. */
+  onFetch: () => void = () => undefined;
   closed = false;
   #append = new EventTarget();
 
@@ -65,6 +67,7 @@ export class FakeCluster implements Cluster {
   async fetch(node: number, request: FetchRequest): Promise<FetchResponse> {
     this.fetches.push({ node, request });
     const failure = this.failures.shift();
+    this.onFetch();
     await new Promise(setImmediate);
     if (failure instanceof Error) throw failure;
     let response = this.#answer(node, request, failure);
