@@ -15,7 +15,9 @@ function sources() {
     const entries = readdirSync(folder, { withFileTypes: true });
     for (const entry of entries) {
       if (entry.isDirectory()) {
-        if (!skipped.has(entry.name)) walk(join(folder, entry.name));
+        // The packages' tests are not built; those of the whole system, in test/, are.
+        const isTest = entry.name === "test" && folder !== root;
+        if (!skipped.has(entry.name) && !isTest) walk(join(folder, entry.name));
       } else if (/\.tsx?$|^tsconfig.*\.json$|^package\.json$/.test(entry.name)) {
         count++;
         newest = Math.max(newest, statSync(join(folder, entry.name)).mtimeMs);

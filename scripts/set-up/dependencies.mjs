@@ -8,9 +8,30 @@ import { root, run, SetUpError, step } from "./steps.mjs";
 const stampFile = join(root, "node_modules", ".reprise-setup");
 const npmTimeoutMs = 20 * 60_000;
 
+/** The same packages, built for another Node or never built: only the addon is missing. */
+const rebuild = ["npm", "rebuild", "@confluentinc/kafka-javascript"];
+const cleanInstall = ["npm", "ci", "--no-audit", "--no-fund"];
+/** Takes the lock's versions, too, but neither refuses an incomplete lock nor completes it. */
+const installBesideLock = ["npm", "install", "--no-save", "--no-audit", "--no-fund"];
+
+/**
+ * Whether the lock names every optional package of other platforms (compilers, formatters). One that was written with a registry
+ * that does not carry them all leaves them out, and `npm ci` then refuses all of it.
+ */
+function lockIsComplete() {
+  const { packages } = JSON.parse(readFileSync(join(root, "package-lock.json"), "utf8"));
+  return Object.entries(packages).every(([path, { optionalDependencies = {} }]) =>
+    Object.keys(optionalDependencies).every(
+      (name) => packages[`${path}/node_modules/${name}`] !== undefined || packages[`node_modules/${name}`] !== undefined,
+    ),
+  );
+}
+
 /** What must be the same for what is installed to be right: the lock, and the Node that native code was built for. */
 function wantedStamp() {
-  const lock = createHash("sha256").update(readFileSync(join(root, "package-lock.json"))).digest("hex");
+  const lock = createHash("sha256")
+    .update(readFileSync(join(root, "package-lock.json")))
+    .digest("hex");
   return JSON.stringify({ lock, node: process.versions.modules, platform: process.platform, arch: process.arch });
 }
 
@@ -47,8 +68,7 @@ export async function installDependencies(context) {
     environment = prepared.environment;
     return prepared.note;
   });
-  // The same packages, built for another Node or never built: only the addon is missing.
-  const command = matches ? ["npm", "rebuild", "@confluentinc/kafka-javascript"] : ["npm", "ci", "--no-audit", "--no-fund"];
+  const command = matches ? rebuild : lockIsComplete() ? cleanInstall : installBesideLock;
   await run("npm", command, { timeoutMs: npmTimeoutMs, environment });
   if (!(await addonLoads())) {
     throw new SetUpError(
@@ -56,5 +76,6 @@ export async function installDependencies(context) {
     );
   }
   writeFileSync(stampFile, wantedStamp());
-  return command.slice(0, 2).join(" ");
+  const note = command === installBesideLock ? " (the lock file does not name all platforms' packages, so 'npm ci' would refuse it)" : "";
+  return `${command.slice(0, 2).join(" ")}${note}`;
 }

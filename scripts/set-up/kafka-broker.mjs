@@ -1,8 +1,7 @@
 // Kafka for development and tests: its jars by Maven, which verifies their checksums. Nothing where another Kafka is used.
-import { spawn } from "node:child_process";
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { has, root, run, SetUpError } from "./steps.mjs";
+import { ask, has, root, run, SetUpError } from "./steps.mjs";
 import { installPackages } from "./system-packages.mjs";
 
 const pom = join(root, "packages", "kafka", "kafka-jars.pom.xml");
@@ -14,7 +13,10 @@ const named = (variable) => process.env[variable] !== undefined && process.env[v
 function jarsComplete() {
   if (!existsSync(libs)) return false;
   const names = readdirSync(libs);
-  return [`kafka_2.13-${version}.jar`, `kafka-clients-${version}.jar`].every((jar) => names.includes(jar)) && names.some((jar) => jar.startsWith("slf4j-simple-"));
+  return (
+    [`kafka_2.13-${version}.jar`, `kafka-clients-${version}.jar`].every((jar) => names.includes(jar)) &&
+    names.some((jar) => jar.startsWith("slf4j-simple-"))
+  );
 }
 
 /** @returns {string | undefined} why no jars have to be fetched */
@@ -66,8 +68,6 @@ async function dockerAnswers() {
 }
 
 async function output(command, args) {
-  const child = spawn(command, args, { stdio: ["ignore", "pipe", "pipe"], timeout: 10_000 });
-  let text = "";
-  for (const stream of [child.stdout, child.stderr]) stream.setEncoding("utf8").on("data", (part) => (text += part));
-  return await new Promise((resolve) => child.once("error", () => resolve("")).once("close", (code) => resolve(code === 0 ? text : "")));
+  const { code, text } = await ask(command, args);
+  return code === 0 ? text : "";
 }

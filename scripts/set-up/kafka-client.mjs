@@ -1,10 +1,8 @@
 // The native Kafka client: its prebuilt binary comes from GitHub, not from npm. Where that is not reachable it is compiled, which needs
 // a compiler and libraries. Which of the two is found out before npm starts, because npm would wait long and say little.
-import { spawn } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
-import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
-import { has, root } from "./steps.mjs";
+import { ask, has, root } from "./steps.mjs";
 import { installPackages } from "./system-packages.mjs";
 
 const name = "@confluentinc/kafka-javascript";
@@ -18,14 +16,14 @@ export function addonExists() {
 /** In a process of its own: an addon for another Node version may not fail politely. */
 export async function addonLoads() {
   if (!addonExists()) return false;
-  const child = spawn(process.execPath, ["-e", `require(${JSON.stringify(folder)})`], { stdio: "ignore", timeout: 20_000 });
-  return await new Promise((resolve) => child.once("error", () => resolve(false)).once("exit", (code) => resolve(code === 0)));
+  return (await ask(process.execPath, ["-e", `require(${JSON.stringify(folder)})`])).code === 0;
 }
 
 function prebuiltAddress() {
   const lock = JSON.parse(readFileSync(join(root, "package-lock.json"), "utf8"));
   const version = lock.packages[`node_modules/${name}`].version;
-  const libc = process.platform !== "linux" ? "unknown" : process.report.getReport().header.glibcVersionRuntime === undefined ? "musl" : "glibc";
+  const libc =
+    process.platform !== "linux" ? "unknown" : process.report.getReport().header.glibcVersionRuntime === undefined ? "musl" : "glibc";
   const file = `confluent-kafka-javascript-v${version}-node-v${process.versions.modules}-${process.platform}-${libc}-${process.arch}.tar.gz`;
   return `https://github.com/confluentinc/confluent-kafka-javascript/releases/download/v${version}/${file}`;
 }
@@ -50,17 +48,16 @@ const libraries = [
 ];
 
 async function headerExists(header) {
-  const child = spawn("g++", ["-E", "-x", "c++", "-"], { stdio: ["pipe", "ignore", "ignore"], timeout: 20_000 });
-  child.stdin.on("error", () => undefined);
-  child.stdin.end(`#include <${header}>\n`);
-  return await new Promise((resolve) => child.once("error", () => resolve(false)).once("exit", (code) => resolve(code === 0)));
+  return (await ask("g++", ["-E", "-x", "c++", "-"], { input: `#include <${header}>\n` })).code === 0;
 }
 
 async function missingPackages() {
   const missing = [];
   for (const tool of ["g++", "make", "python3"]) if (!(await has(tool))) missing.push(tool);
   // Without a preprocessor nobody can say which headers are there.
-  const present = missing.includes("g++") ? libraries.map(() => false) : await Promise.all(libraries.map(([header]) => headerExists(header)));
+  const present = missing.includes("g++")
+    ? libraries.map(() => false)
+    : await Promise.all(libraries.map(([header]) => headerExists(header)));
   return [...missing, ...libraries.filter((_, i) => !present[i]).map(([, debian]) => debian)];
 }
 
@@ -90,9 +87,4 @@ export async function prepareKafkaClient() {
 function nodeHeaders() {
   const prefix = dirname(dirname(process.execPath));
   return existsSync(join(prefix, "include", "node", "node_api.h")) ? { npm_config_nodedir: prefix } : {};
-}
-
-/** The version that is installed, for messages. */
-export function installedVersion() {
-  return createRequire(import.meta.url)(join(folder, "package.json")).version;
 }

@@ -1,10 +1,11 @@
 // One set-up at a time in this folder: the others wait until it is done, and then find nothing missing.
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { SetUpError, workFolder } from "./steps.mjs";
 
 const file = join(workFolder, "lock");
+const removal = `${file}.removal`;
 const longestMs = 30 * 60_000;
 
 function alive(pid) {
@@ -33,8 +34,7 @@ export async function withLock({ print }, work) {
   const started = performance.now();
   for (let lastSaid = -Infinity; !take(); ) {
     const holder = holderOf();
-    // Its owner died. Two waiters may both remove it: one of them then takes it.
-    if (holder !== undefined && !alive(holder)) rmSync(file, { force: true });
+    if (holder !== undefined && !alive(holder)) removeOrphan();
     else {
       if (performance.now() - started > longestMs) throw new SetUpError(`Another set-up (pid ${holder}) holds ${file} for too long.`);
       if (performance.now() - lastSaid > 10_000) {
@@ -51,6 +51,27 @@ export async function withLock({ print }, work) {
   } finally {
     process.off("exit", release);
     release();
+  }
+}
+
+/**
+ * Removes the lock of an owner that died, looking again under a lock of its own: of two waiters that saw the same dead owner, the
+ * slower one would otherwise remove the faster one's new lock.
+ */
+function removeOrphan() {
+  try {
+    writeFileSync(removal, "", { flag: "wx" });
+  } catch {
+    // Somebody else is at it; what takes longer than this has died over it.
+    if (existsSync(removal) && Date.now() - statSync(removal, { throwIfNoEntry: false })?.mtimeMs > 10_000)
+      rmSync(removal, { force: true });
+    return;
+  }
+  try {
+    const holder = holderOf();
+    if (holder !== undefined && !alive(holder)) rmSync(file, { force: true });
+  } finally {
+    rmSync(removal, { force: true });
   }
 }
 

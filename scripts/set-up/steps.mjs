@@ -38,7 +38,12 @@ export async function run(name, [file, ...args], { timeoutMs, environment = {} }
   const logFile = join(workFolder, `${name}.log`);
   const log = createWriteStream(logFile);
   // Its own group, so that a time-out ends what it started, too.
-  const child = spawn(file, args, { cwd: root, env: { ...process.env, ...environment }, stdio: ["ignore", "pipe", "pipe"], detached: true });
+  const child = spawn(file, args, {
+    cwd: root,
+    env: { ...process.env, ...environment },
+    stdio: ["ignore", "pipe", "pipe"],
+    detached: true,
+  });
   const endGroup = (signal) => {
     try {
       process.kill(-child.pid, signal);
@@ -72,8 +77,24 @@ export async function run(name, [file, ...args], { timeoutMs, environment = {} }
   throw new SetUpError(`'${[file, ...args].join(" ")}' ${what}. Its log is ${logFile}; the last lines:\n${tail}`);
 }
 
+/**
+ * Asks a command something; never rejects, and code -1 is a command that is not there. The timer is our own: that of `spawn` goes on
+ * after a failed start and would hold the process.
+ * @param {string} file @param {string[]} args @param {{ input?: string, timeoutMs?: number }} [options]
+ * @returns {Promise<{ code: number, text: string }>}
+ */
+export async function ask(file, args, { input = "", timeoutMs = 15_000 } = {}) {
+  const child = spawn(file, args, { stdio: ["pipe", "pipe", "pipe"] });
+  let text = "";
+  for (const stream of [child.stdout, child.stderr]) stream.setEncoding("utf8").on("data", (part) => (text += part));
+  child.stdin.on("error", () => undefined).end(input);
+  const timer = setTimeout(() => child.kill("SIGKILL"), timeoutMs);
+  const code = await new Promise((resolve) => child.once("error", () => resolve(-1)).once("close", (exitCode) => resolve(exitCode ?? -1)));
+  clearTimeout(timer);
+  return { code, text };
+}
+
 /** Whether a command can be run at all. */
 export async function has(command, args = ["--version"]) {
-  const child = spawn(command, args, { stdio: "ignore", timeout: 10_000 });
-  return await new Promise((resolve) => child.once("error", () => resolve(false)).once("exit", (code) => resolve(code === 0)));
+  return (await ask(command, args)).code === 0;
 }

@@ -31,6 +31,8 @@ export interface DemoEnvironmentOptions {
   readonly bootstrap?: string;
   /** How long a deployment must stay close before it counts as caught up. */
   readonly stabilityMs: number;
+  /** For the controller; a failpoint counts for its first process only. */
+  readonly controllerEnv?: { readonly [name: string]: string };
   readonly log?: (line: string) => void;
 }
 
@@ -49,12 +51,13 @@ export async function startEnvironment(options: DemoEnvironmentOptions): Promise
     return stopping;
   };
   try {
-    const { bootstrap, log } = options;
+    const { bootstrap, controllerEnv, log } = options;
     const names = bootstrap === undefined ? plainNames() : await suffixedNames(join(folder, "processors"), Date.now().toString(36));
     const dev = await startDev({
       folder: join(folder, "dev"),
       stabilityMs: options.stabilityMs,
       ...(bootstrap === undefined ? {} : { bootstrap }),
+      ...(controllerEnv === undefined ? {} : { controllerEnv }),
       ...(log === undefined ? {} : { log }),
     });
     closers.push(() => dev.stop());

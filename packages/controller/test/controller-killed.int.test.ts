@@ -49,13 +49,18 @@ async function survive<T>(failpoint: Failpoint, command: (key: string) => Promis
 
 async function send(count: number): Promise<void> {
   const producer = createRecordProducer({ bootstrap: broker.bootstrap });
-  await Promise.all(Array.from({ length: count }, (_, i) => producer.send(input, i % partitions, Buffer.from("k"), Buffer.from(String(i)))));
+  await Promise.all(
+    Array.from({ length: count }, (_, i) => producer.send(input, i % partitions, Buffer.from("k"), Buffer.from(String(i)))),
+  );
   await producer.close();
   sent += count;
 }
 
 const deploy = (version: number, key: string): Promise<{ deployment: string }> =>
-  client.deploy({ manifest: manifestOf(name, version, { inputs: [input], outputs: [output] }), artifact: artifactOf(String(version)) }, { idempotencyKey: key });
+  client.deploy(
+    { manifest: manifestOf(name, version, { inputs: [input], outputs: [output] }), artifact: artifactOf(String(version)) },
+    { idempotencyKey: key },
+  );
 
 const reaches = (id: string, state: string): Promise<Status> =>
   waitUntil(`${id} to be ${state}`, async () => {
@@ -112,7 +117,9 @@ describe("a controller that is killed in the middle of a cutover", () => {
       const after = status.processors.find((one) => one.name === name);
       expect(after).toMatchObject({ publisher: to, serving: to });
       expect(after?.intervals).toHaveLength((before?.intervals.length ?? 0) + 1);
-      await waitUntil("all outputs", async () => (await committedOutputs(broker.bootstrap, output, partitions)).every((found) => found.length >= sent / partitions));
+      await waitUntil("all outputs", async () =>
+        (await committedOutputs(broker.bootstrap, output, partitions)).every((found) => found.length >= sent / partitions),
+      );
       for (const found of await committedOutputs(broker.bootstrap, output, partitions)) {
         expect(found.map(({ offset }) => offset)).toEqual(Array.from({ length: sent / partitions }, (_, offset) => offset));
       }
@@ -124,7 +131,9 @@ describe("a controller that is killed in the middle of a cutover", () => {
     const intervals = processors.find((one) => one.name === name)?.intervals ?? [];
     for (const [partition, found] of (await committedOutputs(broker.bootstrap, output, partitions)).entries()) {
       const owner = (offset: number): string | undefined =>
-        intervals.find(({ from, to }) => offset >= (from[input]?.[partition] ?? 0) && (to === null || offset < (to[input]?.[partition] ?? 0)))?.deployment;
+        intervals.find(
+          ({ from, to }) => offset >= (from[input]?.[partition] ?? 0) && (to === null || offset < (to[input]?.[partition] ?? 0)),
+        )?.deployment;
       expect(found.map(({ deployment }) => deployment)).toEqual(found.map(({ offset }) => owner(offset)));
     }
   });

@@ -213,6 +213,21 @@ describe("two versions of a processor", () => {
     expect(status.processors.find((one) => one.name === name)?.intervals).toHaveLength(3);
   });
 
+  it("the metrics tell states, intervals, progress and what cutovers there were", async () => {
+    const page = await (await fetch(`${controller.url}/metrics`)).text();
+    const labels = (id: string, version: number): string => `processor="words",version="${version}",deployment="${id}"`;
+    expect(page).toContain(`reprise_deployment_state{${labels(first, 1)},state="Serving"} 1`);
+    expect(page).toContain(`reprise_deployment_state{${labels(second, 2)},state="Serving"} 0`);
+    expect(page).toContain(`reprise_publishing{${labels(first, 1)}} 1`);
+    expect(page).toContain(`reprise_publication_intervals{${labels(first, 1)}} 2`);
+    expect(page).toContain(`reprise_replay_progress_ratio{${labels(first, 1)}} 1`);
+    expect(page).toContain('reprise_cutovers_total{processor="words",outcome="cutover"} 1');
+    expect(page).toContain('reprise_cutovers_total{processor="words",outcome="rollback"} 1');
+    expect(page).toContain('reprise_cutovers_total{processor="words",outcome="NOT_CAUGHT_UP"} 1');
+    expect(page).toContain('reprise_cutover_duration_seconds_count{processor="words"} 2');
+    expect(page).toContain("reprise_leader 1");
+  });
+
   it("a failure that a worker announces is shown with its reason, and goes by", async () => {
     v1.fail("division by zero");
     const failed = await reaches(first, "Failed");

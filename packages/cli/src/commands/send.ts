@@ -46,7 +46,10 @@ async function sendLines(producer: RecordProducer, topic: string): Promise<numbe
   for await (const line of createInterface({ input: process.stdin })) {
     if (line === "") continue;
     const [, key, value] = /^(\S*)\s(.*)$/.exec(line) ?? [];
-    if (key === undefined || value === undefined) throw new RepriseError("INVALID_ARGUMENT", `Line ${sent + 1} is not KEY, a tab or a space, VALUE: ${line.slice(0, 80)}`, { details: { line: sent + 1 } });
+    if (key === undefined || value === undefined)
+      throw new RepriseError("INVALID_ARGUMENT", `Line ${sent + 1} is not KEY, a tab or a space, VALUE: ${line.slice(0, 80)}`, {
+        details: { line: sent + 1 },
+      });
     pending.push(producer.send(topic, null, Buffer.from(key), Buffer.from(value)));
     sent++;
     if (pending.length >= inFlight) {

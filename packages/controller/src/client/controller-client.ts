@@ -26,7 +26,9 @@ export interface ControllerClientOptions {
  * Every method throws RepriseError: the controller's own, or CONTROLLER_UNREACHABLE.
  */
 export class ControllerClient {
-  #url: string;
+  readonly #url: string;
+  /** Another controller, when the one that we were given said that it leads. */
+  #leader: string | undefined;
   readonly #timeoutMs: number;
   readonly #by: string | undefined;
 
@@ -37,7 +39,7 @@ export class ControllerClient {
   }
 
   get url(): string {
-    return this.#url;
+    return this.#leader ?? this.#url;
   }
 
   status(): Promise<Status> {
@@ -88,11 +90,35 @@ export class ControllerClient {
     return this.#call("POST", path, full, options.idempotencyKey ?? randomUUID());
   }
 
-  async #call<T>(method: "GET" | "POST", path: string, body?: object, idempotencyKey?: string, redirects = 2): Promise<T> {
+  /** Asks the leader that was named last, else the controller itself; follows one of them to the other. */
+  async #call<T>(method: "GET" | "POST", path: string, body?: object, idempotencyKey?: string): Promise<T> {
+    const ask = (url: string): Promise<T> => this.#ask(url, method, path, body, idempotencyKey);
+    const leader = this.#leader;
+    if (leader !== undefined) {
+      try {
+        return await ask(leader);
+      } catch (error) {
+        if (!RepriseError.is(error) || (error.code !== "NOT_LEADER" && error.code !== "CONTROLLER_UNREACHABLE")) throw error;
+        // It leads no more, or died: whom we were given knows better by now. A command keeps its key, so it takes effect once.
+        this.#leader = undefined;
+      }
+    }
+    try {
+      return await ask(this.#url);
+    } catch (error) {
+      const named = RepriseError.is(error) && error.code === "NOT_LEADER" ? error.details.leader : undefined;
+      if (typeof named !== "string" || named === this.#url || named === leader) throw error;
+      const answer = await ask(named);
+      this.#leader = named;
+      return answer;
+    }
+  }
+
+  async #ask<T>(url: string, method: "GET" | "POST", path: string, body?: object, idempotencyKey?: string): Promise<T> {
     let response: Response;
     let text: string;
     try {
-      response = await fetch(`${this.#url}${path}`, {
+      response = await fetch(`${url}${path}`, {
         method,
         signal: AbortSignal.timeout(this.#timeoutMs),
         ...(body === undefined
@@ -101,19 +127,10 @@ export class ControllerClient {
       });
       text = await response.text();
     } catch (error) {
-      throw new RepriseError("CONTROLLER_UNREACHABLE", `The controller at ${this.#url} did not answer.`, {
-        cause: error,
-        details: { url: this.#url },
-      });
+      throw new RepriseError("CONTROLLER_UNREACHABLE", `The controller at ${url} did not answer.`, { cause: error, details: { url } });
     }
     if (response.ok) return JSON.parse(text) as T;
-    const error = errorFrom(text, response.status, this.#url);
-    const leader = error instanceof RepriseError && error.code === "NOT_LEADER" ? error.details.leader : undefined;
-    if (redirects > 0 && typeof leader === "string" && leader !== this.#url) {
-      this.#url = leader;
-      return this.#call(method, path, body, idempotencyKey, redirects - 1);
-    }
-    throw error;
+    throw errorFrom(text, response.status, url);
   }
 }
 

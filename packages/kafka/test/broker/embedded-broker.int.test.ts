@@ -9,6 +9,7 @@ import { afterEach, expect, test, vi } from "vitest";
 import { type EmbeddedBroker, startEmbeddedBroker } from "../../src/broker/embedded-broker.ts";
 import { brokerReady } from "../../src/broker/broker-ready.ts";
 
+const runner = fileURLToPath(new URL("../../../../scripts/run-source.mjs", import.meta.url));
 const started: EmbeddedBroker[] = [];
 const folders: string[] = [];
 
@@ -55,12 +56,8 @@ test("a kept folder survives kill -9 and serves the same data on the same port",
 });
 
 test("the broker and its temporary folder are gone when the process that started it is killed with -9", async () => {
-  const script = `
-    import { startEmbeddedBroker } from ${JSON.stringify(fileURLToPath(new URL("../../dist/index.js", import.meta.url)))};
-    const broker = await startEmbeddedBroker();
-    console.log(JSON.stringify({ pid: broker.pid, folder: broker.folder }));
-    setInterval(() => {}, 1000);`;
-  const parent = spawn(process.execPath, ["--input-type=module", "-e", script], { stdio: ["ignore", "pipe", "inherit"] });
+  const script = fileURLToPath(new URL("../support/own-a-broker.ts", import.meta.url));
+  const parent = spawn(process.execPath, [runner, script], { stdio: ["ignore", "pipe", "inherit"] });
   const line = await new Promise<string>((resolve, reject) => {
     parent.stdout.once("data", (data: Buffer) => resolve(data.toString()));
     parent.once("exit", () => reject(new Error("The process ended before its broker was ready.")));

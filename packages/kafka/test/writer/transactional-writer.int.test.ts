@@ -9,6 +9,7 @@ import { called, nativeClient } from "../../src/internal/native-client.ts";
 import { createTransactionalWriter } from "../../src/writer/transactional-writer.ts";
 import { bootstrapOfRun, committedValues, text, unique } from "../support/test-cluster.ts";
 
+const runner = fileURLToPath(new URL("../../../../scripts/run-source.mjs", import.meta.url));
 const bootstrap = bootstrapOfRun();
 let admin: Admin;
 let offsets: ReturnType<typeof createGroupOffsets>;
@@ -147,15 +148,18 @@ test("offsets of a topic that does not exist abort the transaction", async () =>
   expect(await one.commit([{ topic: unique("missing"), partition: 0, offset: 1, metadata: "" }])).toMatchObject({ kind: "aborted" });
 });
 
-test("metadata beyond the broker's bound aborts and says so", async () => {
+test("4,095 bytes of metadata are committed; one more aborts and says so, because its terminator goes with it", async () => {
   const topic = await newTopic();
   const one = writer(unique("id"));
   await one.init();
   await one.begin();
-  expect(await one.commit([{ topic, partition: 0, offset: 1, metadata: "x".repeat(5_000) }])).toMatchObject({
+  expect(await one.commit([{ topic, partition: 0, offset: 1, metadata: "x".repeat(4_095) }])).toEqual({ kind: "committed" });
+  await one.begin();
+  expect(await one.commit([{ topic, partition: 0, offset: 2, metadata: "x".repeat(4_096) }])).toMatchObject({
     kind: "aborted",
     cause: { details: { kafkaCode: 12 } },
   });
+  expect(await offsets.committed(group, [{ topic, partition: 0 }])).toMatchObject([{ offset: 1 }]);
 });
 
 test("a record that is too large is refused at once, and the transaction stays open", async () => {
@@ -190,9 +194,8 @@ test("require-stable reading waits for a pending commit and never sees the offse
 test("after kill -9 of a process with an open transaction, the same id takes over at once and readers go on", async () => {
   const topic = await newTopic();
   const id = unique("id");
-  const child = spawn(process.execPath, ["--input-type=module", "-e", openTransactionScript(topic, id)], {
-    stdio: ["ignore", "pipe", "inherit"],
-  });
+  const script = fileURLToPath(new URL("../support/open-a-transaction.ts", import.meta.url));
+  const child = spawn(process.execPath, [runner, script, bootstrap, topic, id], { stdio: ["ignore", "pipe", "inherit"] });
   await new Promise<void>((resolve, reject) => {
     child.stdout.once("data", () => resolve());
     child.once("exit", () => reject(new Error("The process ended before its transaction was open.")));
@@ -211,22 +214,6 @@ test("after kill -9 of a process with an open transaction, the same id takes ove
   expect(await heir.commit([{ topic, partition: 0, offset: 1, metadata: "" }])).toEqual({ kind: "committed" });
   await vi.waitFor(async () => expect(await committedValues(topic)).toEqual(["heir"]), { interval: 10 });
 });
-
-function openTransactionScript(topic: string, id: string): string {
-  return `
-    import { createTransactionalWriter } from ${JSON.stringify(fileURLToPath(new URL("../../dist/index.js", import.meta.url)))};
-    import ck from ${JSON.stringify(fileURLToPath(import.meta.resolve("@confluentinc/kafka-javascript")))};
-    const consumer = new ck.KafkaConsumer({ "bootstrap.servers": "${bootstrap}", "group.id": "g" }, {});
-    const writer = createTransactionalWriter({ bootstrap: "${bootstrap}", transactionalId: "${id}", consumer });
-    await writer.init();
-    await writer.begin();
-    writer.produce("${topic}", 0, null, Buffer.from("lost"), 1);
-    const { createAdmin } = await import(${JSON.stringify(fileURLToPath(new URL("../../dist/index.js", import.meta.url)))});
-    const admin = createAdmin({ bootstrap: "${bootstrap}" });
-    while ((await admin.endOffsets("${topic}", "high-watermark"))[0] !== 1) await new Promise((r) => setTimeout(r, 10));
-    console.log("open");
-    setInterval(() => {}, 1000);`;
-}
 
 test("two hundred commits of a hundred records each", async () => {
   const topic = await newTopic();

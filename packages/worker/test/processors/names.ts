@@ -5,6 +5,8 @@ export interface Names {
   /** Topics; the first one leads. */
   readonly inputs: readonly string[];
   readonly output: string;
+  /** What becomes of records that do not decode, or whose handler throws. */
+  readonly policy?: "fail" | "skip" | "dead-letter";
 }
 
 /** The topic of an input by its place; a processor that asks for one too many is a mistake in the test. */

@@ -1,0 +1,133 @@
+import type { DeploymentStatus, Status } from "@reprise/controller";
+import { RepriseError } from "@reprise/schema";
+import { describe, expect, it } from "vitest";
+import { bar, formatCount, formatDuration, formatRate, table } from "../src/output/format.ts";
+import { Reporter } from "../src/output/reporter.ts";
+import { statusLines } from "../src/output/status-text.ts";
+import { TestTerminal } from "./support/test-terminal.ts";
+
+describe("numbers for people", () => {
+  it.each([
+    [0, "0 ms"],
+    [950, "950 ms"],
+    [1_500, "1.5s"],
+    [59_400, "59s"],
+    [83_000, "1m 23s"],
+    [3_600_000, "1h 0m"],
+    [90_000_000, "1d 1h"],
+  ])("%d ms is %s", (ms, text) => expect(formatDuration(ms)).toBe(text));
+
+  it.each([
+    [0, "0/s"],
+    [999, "999/s"],
+    [1_500, "1.5k/s"],
+    [412_345, "412k/s"],
+    [4_200_000, "4.2M/s"],
+  ])("%d per second is %s", (rate, text) => expect(formatRate(rate)).toBe(text));
+
+  it("bars are as wide as asked for and never full before the end", () => {
+    expect(bar(0, 4)).toBe("░░░░");
+    expect(bar(0.5, 4)).toBe("██░░");
+    expect(bar(1, 4)).toBe("████");
+    for (let i = 0; i <= 100; i++) expect([...bar(i / 100, 10)]).toHaveLength(10);
+    expect(formatCount(1234567)).toBe("1,234,567");
+  });
+
+  it("columns line up", () => {
+    expect(
+      table([
+        ["a", "1"],
+        ["long", "22"],
+      ]),
+    ).toEqual(["a     1", "long  22"]);
+  });
+});
+
+describe("what a command says", () => {
+  it("is drawn over on a terminal, and stays once it is settled", () => {
+    const terminal = new TestTerminal(true);
+    const reporter = new Reporter(terminal, false);
+    reporter.draw(["one", "two"]);
+    reporter.draw(["three"]);
+    expect(terminal.stdout).toBe("one\ntwo\n\u001b[2A\u001b[0Jthree\n");
+    reporter.settle();
+    reporter.line("four");
+    expect(terminal.stdout.endsWith("three\nfour\n")).toBe(true);
+  });
+
+  it("is bounded without a terminal, and not repeated", () => {
+    const terminal = new TestTerminal();
+    const reporter = new Reporter(terminal, false);
+    for (let i = 0; i < 100; i++) reporter.draw([`${i}`]);
+    expect(terminal.stdout).toBe("0\n");
+  });
+
+  it("with --json is the result alone", () => {
+    const terminal = new TestTerminal(true);
+    const reporter = new Reporter(terminal, true);
+    reporter.line("hello");
+    reporter.draw(["bar"]);
+    reporter.result({ a: 1 }, "text");
+    expect(terminal.stdout).toBe('{"a":1}\n');
+    reporter.failure(new RepriseError("TOPIC_MISSING", "no topic", { details: { topic: "t" } }));
+    expect(terminal.json).toMatchObject({ error: { code: "TOPIC_MISSING", details: { topic: "t" } } });
+  });
+});
+
+describe("the status", () => {
+  const deployment = (id: string, state: DeploymentStatus["state"], more: Partial<DeploymentStatus> = {}): DeploymentStatus => ({
+    id,
+    processor: "p",
+    version: 1,
+    artifact: "a",
+    params: {},
+    state,
+    createdAtMs: 0,
+    changedAtMs: 0,
+    inputs: ["in"],
+    tasks: 4,
+    desiredWorkers: 1,
+    workers: [],
+    ...more,
+  });
+  const progress = {
+    atMs: 0,
+    processedRecords: 750,
+    totalRecords: 1_000,
+    fraction: 0.75,
+    recordsPerSecond: 400_000,
+    remainingMs: 83_000,
+    lag: { records: 250, ms: null },
+    partitions: [],
+    live: false,
+    steadyMs: 0,
+    stabilityMs: 10_000,
+  };
+  const status = (deployments: DeploymentStatus[]): Status => ({
+    revision: 1,
+    atMs: 0,
+    controller: { url: "", pid: 1, leading: true },
+    processors: [{ name: "p", serving: "p.v1.1", publisher: "p.v1.1", intervals: [] }],
+    deployments,
+  });
+
+  it("tells who publishes, who replays, how fast and for how long", () => {
+    const lines = statusLines(status([deployment("p.v1.1", "Serving"), deployment("p.v2.1", "Replaying", { progress })]), { all: false });
+    expect(lines[0]).toBe("p · served by p.v1.1");
+    expect(lines[1]).toContain("● p.v1.1  Serving");
+    expect(lines[2]).toMatch(/○ p\.v2\.1 {2}Replaying .*75\.0% {2}400k\/s {2}250 behind {2}1m 23s left {2}0\/1 worker/);
+  });
+
+  it("gives the reason of a failure, and leaves retired ones out unless asked", () => {
+    const failed = deployment("p.v2.1", "Failed", { reason: "HANDLER_FAILED: task 0: division by zero" });
+    const retired = deployment("p.v0.1", "Retired");
+    expect(statusLines(status([failed, retired]), { all: false }).join("\n")).toContain("division by zero");
+    expect(statusLines(status([failed, retired]), { all: false }).join("\n")).not.toContain("p.v0.1");
+    expect(statusLines(status([failed, retired]), { all: true }).join("\n")).toContain("p.v0.1");
+  });
+
+  it("never shows 100 % before the last record", () => {
+    const almost = deployment("p.v2.1", "Replaying", { progress: { ...progress, fraction: 0.99999 } });
+    expect(statusLines(status([almost]), { all: false }).join("\n")).toContain("99.9%");
+  });
+});

@@ -1,0 +1,88 @@
+import { describe, expect, it } from "vitest";
+import type { TopicDescription } from "../src/cluster.ts";
+import { topicsOf } from "../src/deploy/create-topics.ts";
+import { readDeployRequest } from "../src/deploy/deploy-request.ts";
+import { viewManifest } from "../src/deploy/manifest-view.ts";
+import { planDeploy } from "../src/deploy/plan-deploy.ts";
+import { became, created, specOf, stateAfter } from "./support/control-fixture.ts";
+import { artifactOf, manifestOf } from "./support/manifest.ts";
+
+const topics = (...counts: readonly (readonly [string, number])[]): Map<string, TopicDescription> =>
+  new Map(counts.map(([topic, partitions]) => [topic, { topic, topicId: `id-of-${topic}`, partitions }]));
+const wish = (version: number, artifact: string, more: { inputs?: string[]; outputs?: string[] } = {}) =>
+  readDeployRequest({ manifest: manifestOf("p", version, { inputs: more.inputs ?? ["in"], outputs: more.outputs ?? ["out"] }), artifact });
+
+describe("a deployment", () => {
+  it("gets an id with an ordinal per version; the first of its processor publishes", () => {
+    const first = planDeploy(stateAfter(), wish(1, artifactOf("1")), topics(["in", 4]));
+    expect(first).toMatchObject({
+      publishes: true,
+      deployment: { id: "p.v1.1", inputs: [{ topic: "in", topicId: "id-of-in", partitions: 4 }], maxSlots: 1 },
+    });
+    const again = planDeploy(stateAfter(first), wish(1, artifactOf("1")), topics(["in", 4]));
+    expect(again).toMatchObject({ publishes: false, deployment: { id: "p.v1.2" } });
+  });
+
+  it("of a version with other code is refused, also after the first one was retired", () => {
+    const retired = stateAfter(created(specOf("p", 1), true), became("p.v1.1", "Retired"));
+    expect(() => planDeploy(retired, wish(1, artifactOf("f")), topics(["in", 4]))).toThrow(
+      expect.objectContaining({ code: "VERSION_FROZEN" }),
+    );
+  });
+
+  it("names the input that is missing, and the partition counts that differ", () => {
+    expect(() => planDeploy(stateAfter(), wish(1, artifactOf("1"), { inputs: ["in", "gone"] }), topics(["in", 4]))).toThrow("'gone'");
+    expect(() => planDeploy(stateAfter(), wish(1, artifactOf("1"), { inputs: ["in", "also"] }), topics(["in", 4], ["also", 3]))).toThrow(
+      "'in' has 4, 'also' has 3",
+    );
+  });
+
+  it("does not write what another processor writes, nor what it reads", () => {
+    const other = stateAfter(created(specOf("q", 1, { outputs: ["out"] }), true));
+    expect(() => planDeploy(other, wish(1, artifactOf("1")), topics(["in", 4]))).toThrow("processor 'q'");
+    expect(() => planDeploy(stateAfter(), wish(1, artifactOf("1"), { outputs: ["in"] }), topics(["in", 4]))).toThrow(
+      "reads the topic 'in' that it writes",
+    );
+  });
+
+  it("gets its topics kept for ever: outputs, compacted for tables, deltas and dead letters", () => {
+    const spec = specOf("p", 1, { partitions: 3, outputs: ["out"] });
+    expect(topicsOf(spec).map(({ topic, partitions }) => [topic, partitions])).toEqual([
+      ["out", 3],
+      ["reprise.p.v1.1.delta", 3],
+      ["p-dead-letters", 3],
+    ]);
+    expect(topicsOf(spec)[0]?.configs).toMatchObject({ "cleanup.policy": "delete", "retention.ms": "-1" });
+    const table = { ...spec, manifest: { ...spec.manifest, outputs: [{ alias: "t", topic: "t", kind: "table" }] } };
+    expect(topicsOf(table)[0]?.configs).toEqual({ "cleanup.policy": "compact" });
+  });
+});
+
+describe("a request", () => {
+  it.each([
+    [{ workers: 0 }, "workers"],
+    [{ workers: 1.5 }, "workers"],
+    [{ commitIntervalMs: 1 }, "commitIntervalMs"],
+    [{ params: [] as never }, "params"],
+    [{ artifact: "A".repeat(64) }, "artifact"],
+  ])("%j is refused, naming the argument", (wrong, argument) => {
+    const request = { manifest: manifestOf("p", 1, { inputs: ["in"] }), artifact: artifactOf("1"), ...wrong };
+    expect(() => readDeployRequest(request)).toThrow(
+      expect.objectContaining({ code: "INVALID_ARGUMENT", details: expect.objectContaining({ argument }) as unknown }),
+    );
+  });
+
+  it.each(["Upper", "", "-x", "a/b", "x".repeat(64), "ümlaut"])("the processor name %j is refused", (name) => {
+    expect(() => viewManifest(manifestOf(name, 1, { inputs: ["in"] }))).toThrow(expect.objectContaining({ code: "INVALID_NAME" }));
+  });
+
+  it.each([0, -1, 1.5, "1", null])("the version %j is refused", (version) => {
+    expect(() => viewManifest({ ...manifestOf("p", 1, { inputs: ["in"] }), version })).toThrow(
+      expect.objectContaining({ code: "INVALID_DECLARATION" }),
+    );
+  });
+
+  it("only states and windows that are views can be read", () => {
+    expect(viewManifest(manifestOf("p", 1, { inputs: ["in"] })).views).toEqual(["totals"]);
+  });
+});

@@ -1,0 +1,202 @@
+import { readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { deltaTopicOf } from "@reprise/engine";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { type Deployed, failureOf, Lab, openings } from "./support/lab.ts";
+import { asRecords, asText, expectedTotals, payments } from "./support/payments.ts";
+import { eventsAsText, expectedEvents, readingRecords, readings } from "./support/readings.ts";
+import { until } from "./support/until.ts";
+
+let lab: Lab;
+
+beforeAll(async () => {
+  lab = await Lab.open();
+});
+
+afterAll(() => lab.close());
+
+/** Rows reach the local store, and checkpoints, often enough to be of use within a test. */
+const often = { flushIntervalMs: 300, checkpointIntervalMs: 400, batchRecords: 64 };
+
+describe("a worker that is killed in the middle of its work", () => {
+  test("goes on from its local store and the deltas, each result once", async () => {
+    const deployed = await lab.deploy({ source: "totals" });
+    const all = payments(32_000);
+    const openedFrom: string[] = [];
+    let killedAtWork = 0;
+    for (let life = 0; life < 4; life++) {
+      const worker = deployed.startChild({ limits: often });
+      // Records go on to come while it works, so the kill meets an open transaction.
+      const sending = deployed.send(asRecords(all.slice(life * 8_000, (life + 1) * 8_000)));
+      if (life === 3) {
+        await sending;
+        await deployed.committedAll();
+      } else await until("some of what came", async () => (await deployed.committedTotal()) >= life * 8_000 + 1_000);
+      await worker.child.kill();
+      await sending;
+      if (life > 0) openedFrom.push(...openings(worker.log()).values());
+      if ((await committedRecords(deployed)) < (life + 1) * 8_000) killedAtWork++;
+    }
+    expect(asText(await deployed.outputs())).toEqual(expectedTotals(all));
+    expect(killedAtWork).toBeGreaterThan(0);
+    expect(openedFrom).toHaveLength(12);
+    // A task that was killed before its first row was written begins again at nothing, and has all its deltas.
+    for (const how of openedFrom) expect(how).toMatch(/^(local store|empty state \+ \d+ deltas|local store \+ \d+ deltas)$/);
+    expect(openedFrom.some((how) => how.startsWith("local store +"))).toBe(true);
+  });
+
+  test("fires each timer and window once, with all corrections, whatever it was restored from", async () => {
+    const deployed = await lab.deploy({ source: "readings" });
+    const all = readings(6_000);
+    const lives = [
+      { records: 2_000, limits: often, afterwards: () => undefined },
+      { records: 2_000, limits: often, afterwards: () => rmSync(deployed.stateFolder, { recursive: true }) },
+      { records: 2_000, limits: often, afterwards: () => undefined },
+    ];
+    let sent = 0;
+    for (const { records, limits, afterwards } of lives) {
+      const worker = deployed.startChild({ limits });
+      // Two thirds, so that the kill leaves something undone; all of it in the last life.
+      const first = all.slice(sent, sent + records);
+      sent += records;
+      await deployed.send(readingRecords(first));
+      if (sent === all.length) await deployed.committedAll();
+      else {
+        await until("most of it", async () => (await deployed.committedTotal()) >= sent - records / 2);
+        await until("a checkpoint", () => checkpointsOf(deployed, 0).length > 0);
+      }
+      await worker.child.kill();
+      afterwards();
+    }
+    const expected = expectedEvents(all);
+    expect(eventsAsText(await deployed.outputs())).toEqual(expected);
+    // The readings are such that all of this happens.
+    const count = (part: string): number => expected.flat().filter((line) => line.includes(part)).length;
+    expect(count('"what":"quiet"')).toBeGreaterThan(20);
+    expect(count('"revision":1')).toBeGreaterThan(200);
+    expect(count('"revision":3')).toBeGreaterThan(20);
+  });
+});
+
+describe("a worker without its local store", () => {
+  const all = payments(9_000);
+  let deployed: Deployed;
+
+  beforeAll(async () => {
+    deployed = await lab.deploy({ source: "totals" });
+  });
+
+  /** One life: takes `count` more records, and is killed when they are committed and each task has checkpoints of two commits of this life. */
+  async function live(from: number, to: number): Promise<Map<number, string>> {
+    const before = [0, 1, 2, 3].map((partition) => checkpointsOf(deployed, partition)[0] ?? -1);
+    const worker = deployed.startChild({ limits: often });
+    for (let sent = from; sent < to; ) {
+      const next = Math.min(to, sent + 500);
+      await deployed.send(asRecords(all.slice(sent, next)));
+      await deployed.committedAll();
+      sent = next;
+      if (sent < to) continue;
+      // A checkpoint is of a commit: without new records there are no new ones.
+      const two = (partition: number): boolean => checkpointsOf(deployed, partition).filter((n) => n > (before[partition] as number)).length >= 2;
+      if (![0, 1, 2, 3].every(two)) throw new Error("too few checkpoints: send more, or more slowly");
+    }
+    await worker.child.kill();
+    return openings(worker.log());
+  }
+
+  test("restores from the newest checkpoint and the deltas after it", async () => {
+    await live(0, 3_000);
+    rmSync(deployed.stateFolder, { recursive: true });
+    const newest = [0, 1, 2, 3].map((partition) => checkpointsOf(deployed, partition)[0] as number);
+    const opened = await live(3_000, 6_000);
+    for (const [partition, n] of newest.entries()) expect(opened.get(partition)).toMatch(new RegExp(`^checkpoint ${n}( \\+ \\d+ deltas)?$`));
+    expect(asText(await deployed.outputs())).toEqual(expectedTotals(all.slice(0, 6_000)));
+  });
+
+  test("restores from the one before when the newest is damaged", async () => {
+    rmSync(deployed.stateFolder, { recursive: true });
+    const older = [0, 1, 2, 3].map((partition) => {
+      const [newest, before] = checkpointsOf(deployed, partition) as [number, number];
+      damage(deployed, partition, newest);
+      return before;
+    });
+    const opened = await live(6_000, 9_000);
+    for (const [partition, n] of older.entries()) expect(opened.get(partition)).toMatch(new RegExp(`^checkpoint ${n} \\+ \\d+ deltas$`));
+    expect(asText(await deployed.outputs())).toEqual(expectedTotals(all));
+  });
+
+  test("refuses to go on when nothing leads to what was decided, and says which task of which deployment", async () => {
+    rmSync(deployed.stateFolder, { recursive: true });
+    rmSync(deployed.checkpointFolder, { recursive: true });
+    const deltas = deltaTopicOf(deployed.id);
+    const ends = await lab.admin.endOffsets(deltas);
+    await lab.admin.deleteRecords(ends.map((beforeOffset, partition) => ({ topic: deltas, partition, beforeOffset })));
+    const committed = await deployed.committed();
+    const { worker } = await deployed.startWorker();
+    const { code, message, details } = failureOf(await worker.done.catch((error: unknown) => error));
+    expect(code).toBe("DELTAS_LOST");
+    expect(message).toMatch(new RegExp(`task \\d of ${deployed.id}: no base leads to commit \\d+ \\(empty state: delta 1 is missing\\)`));
+    expect(details).toMatchObject({ deployment: deployed.id, partition: expect.any(Number) as number });
+    // Nothing was decided anew.
+    expect(await deployed.committed()).toEqual(committed);
+    expect(asText(await deployed.outputs())).toEqual(expectedTotals(all));
+  });
+});
+
+describe("a worker that is told to stop", () => {
+  test("commits what is under way, leaves no transaction open, and is back quickly", async () => {
+    const deployed = await lab.deploy({ source: "totals" });
+    const all = payments(12_000);
+    const first = await deployed.startWorker();
+    await deployed.send(asRecords(all.slice(0, 6_000)));
+    await until("the first records", async () => (await deployed.committedTotal()) > 100);
+    await first.worker.stop();
+    expect(await first.worker.done).toBe("stopped");
+    for (const topic of [deployed.output, deltaTopicOf(deployed.id)]) {
+      // At once, not when a transaction has timed out.
+      expect(await lab.admin.endOffsets(topic, "last-stable")).toEqual(await lab.admin.endOffsets(topic, "high-watermark"));
+    }
+    // What is committed is what was written: nothing is read twice and nothing was dropped.
+    const done = (await deployed.outputs()).flat().length;
+    expect(done).toBe(await committedRecords(deployed));
+
+    await deployed.send(asRecords(all.slice(6_000)));
+    const started = performance.now();
+    const second = await deployed.startWorker();
+    await until("a commit of the second life", async () => (await committedRecords(deployed)) > done);
+    // Far below the 10 s after which the group, or the broker's transaction, would have given up on the first one.
+    expect(performance.now() - started).toBeLessThan(8_000);
+    // Everything was in the local store when it stopped.
+    expect([...openings(second.log).values()]).toEqual(["local store", "local store", "local store", "local store"]);
+    await deployed.committedAll();
+    await second.worker.stop();
+    expect(asText(await deployed.outputs())).toEqual(expectedTotals(all));
+  });
+});
+
+/** Commit numbers of a task's checkpoints, newest first. */
+function checkpointsOf(deployed: Deployed, partition: number): number[] {
+  const folder = join(deployed.checkpointFolder, deployed.id, String(partition));
+  try {
+    return readdirSync(folder)
+      .filter((name) => name.endsWith(".json"))
+      .map((name) => Number(name.slice(0, -".json".length)))
+      .sort((a, b) => b - a);
+  } catch {
+    return [];
+  }
+}
+
+/** One bit, in the middle of the rows. */
+function damage(deployed: Deployed, partition: number, n: number): void {
+  const folder = join(deployed.checkpointFolder, deployed.id, String(partition));
+  const rows = readdirSync(folder).find((name) => name.startsWith(`${n}-`) && name.endsWith(".rows"));
+  if (rows === undefined) throw new Error(`checkpoint ${n} has no rows in ${folder}`);
+  const bytes = readFileSync(join(folder, rows));
+  const middle = bytes.length >> 1;
+  bytes[middle] = (bytes[middle] as number) ^ 1;
+  writeFileSync(join(folder, rows), bytes);
+}
+
+/** Records below the committed offsets: the input topics have no other entries. */
+const committedRecords = (deployed: Deployed): Promise<number> => deployed.committedTotal();
