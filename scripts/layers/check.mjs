@@ -108,8 +108,8 @@ function internalFaults({ specifier, owner }, target) {
 function declarationFaults({ owner, specifier, isTest, rootTools }) {
   const name = moduleName(specifier);
   if (name === owner.manifest.name) return [];
-  const { dependencies = {}, devDependencies = {}, peerDependencies = {} } = owner.manifest;
-  if (Object.hasOwn(dependencies, name) || Object.hasOwn(peerDependencies, name)) return [];
+  const { dependencies = {}, devDependencies = {}, peerDependencies = {}, optionalDependencies = {} } = owner.manifest;
+  if ([dependencies, peerDependencies, optionalDependencies].some((group) => Object.hasOwn(group, name))) return [];
   if (isTest && (Object.hasOwn(devDependencies, name) || testTools.includes(name) || rootTools.includes(name))) return [];
   return [["undeclared", `${name} is not among the dependencies of ${owner.folder}/package.json`]];
 }

@@ -46,7 +46,7 @@ export async function run(name, [file, ...args], { timeoutMs, environment = {} }
   });
   const endGroup = (signal) => {
     try {
-      process.kill(-child.pid, signal);
+      process.kill(-Number(child.pid), signal);
     } catch {
       // It is gone.
     }

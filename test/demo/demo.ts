@@ -54,7 +54,7 @@ async function main(): Promise<number> {
 function stopOnSignal(environment: DemoEnvironment): void {
   for (const signal of ["SIGINT", "SIGTERM"] as const) {
     process.once(signal, () => {
-      environment.stop().finally(() => process.exit(signal === "SIGINT" ? 130 : 143));
+      void environment.stop().finally(() => process.exit(signal === "SIGINT" ? 130 : 143));
     });
   }
 }

@@ -26,5 +26,7 @@ export async function main(args: readonly string[], terminal: Terminal = process
     }
     reporter.failure(error);
     return error instanceof UsageError ? 2 : 1;
+  } finally {
+    await terminal.taken?.();
   }
 }

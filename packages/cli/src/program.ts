@@ -5,6 +5,7 @@ import { addDeployCommand } from "./commands/deploy.ts";
 import { addDevCommand } from "./commands/dev.ts";
 import { addGetCommand } from "./commands/get.ts";
 import { addProcessCommands } from "./commands/processes.ts";
+import { addReadCommand } from "./commands/read.ts";
 import { addRetireCommand } from "./commands/retire.ts";
 import { addSendCommand } from "./commands/send.ts";
 import { addStatusCommand } from "./commands/status.ts";
@@ -30,6 +31,7 @@ export function createProgram(reporter: Reporter, terminal: Terminal): Command {
   addRetireCommand(program, reporter);
   addGetCommand(program, reporter);
   addSendCommand(program, reporter);
+  addReadCommand(program, reporter, terminal);
   addProcessCommands(program);
   return program;
 }

@@ -44,7 +44,7 @@ export class Commands {
         event,
         idempotencyKey: key,
         ...by(options),
-        then: (revision) => ({ deployment: event.deployment.id, publishes: event.publishes, revision }),
+        answer: (revision) => ({ deployment: event.deployment.id, publishes: event.publishes, revision }),
       };
     });
     failpoint("after-created");
@@ -70,7 +70,7 @@ export class Commands {
         lagLimitMs,
       });
       const { cutover, from, to } = event;
-      return { event, idempotencyKey: key, ...by(options), then: (revision) => ({ cutover, from, to, revision }) };
+      return { event, idempotencyKey: key, ...by(options), answer: (revision) => ({ cutover, from, to, revision }) };
     });
     failpoint("after-intent");
     return answer;
@@ -86,7 +86,7 @@ export class Commands {
       }
       checkRevision(state, options);
       const event = planRetire(state, deployment);
-      return { event, idempotencyKey: key, ...by(options), then: (revision) => ({ deployment, revision }) };
+      return { event, idempotencyKey: key, ...by(options), answer: (revision) => ({ deployment, revision }) };
     });
     failpoint("after-retiring");
     return answer;

@@ -59,7 +59,7 @@ export class ControllerContext {
     decision: (
       state: ControlState,
     ) =>
-      | { readonly event: ControlEvent; readonly idempotencyKey: string; readonly by?: string; readonly then: (revision: number) => T }
+      | { readonly event: ControlEvent; readonly idempotencyKey: string; readonly by?: string; readonly answer: (revision: number) => T }
       | { readonly done: T },
   ): Promise<T> {
     return this.#writing.run(async () => {
@@ -69,7 +69,7 @@ export class ControllerContext {
       try {
         const revision = await this.controlLog.append(decided.event, decided.idempotencyKey, decided.by ?? this.self);
         this.logger.info({ event: decided.event, revision, by: decided.by ?? this.self }, `control: ${decided.event.type}`);
-        return decided.then(revision);
+        return decided.answer(revision);
       } catch (error) {
         // Written or not, another one may lead now: everything else waits for a new term.
         this.#leading = false;
@@ -82,7 +82,7 @@ export class ControllerContext {
   /** Writes an event of the controller's own accord if `check` holds when its turn comes; false: it does not, or it was written before. */
   appendIf(check: (state: ControlState) => boolean, event: ControlEvent, idempotencyKey: string): Promise<boolean> {
     return this.decide<boolean>((state) =>
-      check(state) && !state.applied.has(idempotencyKey) ? { event, idempotencyKey, then: () => true } : { done: false },
+      check(state) && !state.applied.has(idempotencyKey) ? { event, idempotencyKey, answer: () => true } : { done: false },
     );
   }
 

@@ -60,7 +60,7 @@ export class Reconciler {
       const next = now === undefined ? undefined : nextState(state, now, facts);
       if (next === undefined) return { done: undefined };
       const event = { type: "DeploymentStateChanged", deployment: id, ...next } as const;
-      return { event, idempotencyKey: `state/${id}/${state.revision}`, then: () => undefined };
+      return { event, idempotencyKey: `state/${id}/${state.revision}`, answer: () => undefined };
     });
   }
 

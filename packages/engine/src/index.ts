@@ -52,7 +52,7 @@ export { defaultLimits, type SessionLimits, type SessionObserver, type SessionOp
 export { metaRowKey } from "./state/row-key.ts";
 export { readHeaders } from "./task/record-headers.ts";
 export { type PreparedCommit, Task, type TaskOptions } from "./task/task.ts";
-export { silentHooks, type TaskCounters, type TaskHooks } from "./task/task-hooks.ts";
+export { type FaultCount, silentHooks, type TaskCounters, type TaskHooks } from "./task/task-hooks.ts";
 export type { TaskMeta } from "./task/task-meta.ts";
 export { committedEntries, keyBytesOf, readView, type ViewQuery, type ViewResult, viewOf } from "./view/task-views.ts";
 export { EndSamples } from "./lag/end-samples.ts";

@@ -150,7 +150,7 @@ class WorkerRun implements Worker {
       mayAnswer: () => trust.mayAnswer,
     });
     this.url = server.url;
-    const producer = await createRecordProducer(options);
+    const producer = createRecordProducer(options);
     const announcer = new Announcer(producer, () => this.announcement(), this.parts.logger);
     const sampler = setInterval(() => this.session !== undefined && this.workerMetrics.sample(this.session), sampleIntervalMs);
     const close = async (): Promise<void> => {

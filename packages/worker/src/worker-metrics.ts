@@ -1,4 +1,4 @@
-import { EndSamples, type RunningTask, type Session, type SessionObserver } from "@reprise/engine";
+import { EndSamples, type FaultCount, type RunningTask, type Session, type SessionObserver } from "@reprise/engine";
 import type { Metrics } from "@reprise/metrics";
 import { RepriseError } from "@reprise/schema";
 import type { Logger } from "pino";
@@ -17,6 +17,7 @@ export class WorkerMetrics {
   private readonly logger: Logger;
   private readonly ends = new Map<string, { log: EndSamples; bound: EndSamples }>();
   private readonly counted = new Map<number, Counters & { hits: number; misses: number; lateMerged: number }>();
+  private readonly countedFaults = new Map<number, readonly FaultCount[]>();
 
   constructor(metrics: Metrics, logger: Logger) {
     this.metrics = metrics;
@@ -27,6 +28,7 @@ export class WorkerMetrics {
     taskOpened: (partition, how, durationMs) => {
       this.failures.delete(partition);
       this.counted.delete(partition);
+      this.countedFaults.delete(partition);
       this.logger.info({ partition, how, durationMs: Math.round(durationMs) }, "task opened");
       const source = how.startsWith("local") ? "local" : how.startsWith("checkpoint") ? "checkpoint" : "empty";
       this.metrics.histogram("reprise_restore_duration_seconds").observe({ source }, durationMs / 1000);
@@ -129,9 +131,21 @@ export class WorkerMetrics {
         now.lateDropped + now.lateDeadLettered + now.lateHandled - before.lateDropped - before.lateDeadLettered - before.lateHandled,
       );
     this.metrics.counter("reprise_late_merged_records_total").inc(labels, now.lateMerged - before.lateMerged);
-    this.metrics.counter("reprise_skipped_records_total").inc({ topic, reason: "policy" }, now.skipped - before.skipped);
-    this.metrics.counter("reprise_dead_letters_total").inc({ topic, reason: "policy" }, now.deadLetters - before.deadLetters);
     this.metrics.counter("reprise_cache_hits_total").inc({ partition }, now.hits - before.hits);
     this.metrics.counter("reprise_cache_misses_total").inc({ partition }, now.misses - before.misses);
+    this.countFaults(partition, task.faults);
+  }
+
+  private countFaults(partition: number, faults: readonly FaultCount[]): void {
+    const before = this.countedFaults.get(partition) ?? [];
+    this.countedFaults.set(
+      partition,
+      faults.map((fault) => ({ ...fault })),
+    );
+    for (const [i, { topic, code, skipped, deadLetters }] of faults.entries()) {
+      const labels = { topic, reason: code };
+      this.metrics.counter("reprise_skipped_records_total").inc(labels, skipped - (before[i]?.skipped ?? 0));
+      this.metrics.counter("reprise_dead_letters_total").inc(labels, deadLetters - (before[i]?.deadLetters ?? 0));
+    }
   }
 }

@@ -42,7 +42,7 @@ export async function deployFile(file: string, options: DeployFileOptions): Prom
     const { workers, commitIntervalMs, idempotencyKey, expectedRevision } = options;
     const { deployment, publishes } = await client.deploy(
       {
-        manifest: definition.manifest as unknown as { readonly [field: string]: unknown },
+        manifest: definition.manifest,
         artifact: artifact.sha256,
         params: completeParams(definition, options.params ?? {}),
         ...(workers === undefined ? {} : { workers }),

@@ -2,7 +2,7 @@ import { createInterface } from "node:readline";
 import type { Command } from "commander";
 import { createRecordProducer, type RecordProducer } from "@reprise/kafka";
 import { RepriseError } from "@reprise/schema";
-import { defaultDevFolder, devFolder, readControllerFile } from "../dev/dev-folder.ts";
+import { findBootstrap } from "../find-bootstrap.ts";
 import { formatCount } from "../output/format.ts";
 import { type Reporter, UsageError } from "../output/reporter.ts";
 
@@ -25,7 +25,7 @@ export function addSendCommand(program: Command, reporter: Reporter): void {
     .option("--json", "one line of JSON on standard output, last")
     .action(async (topic: string, key: string | undefined, value: string | undefined, flags: SendFlags) => {
       if (key !== undefined && value === undefined) throw new UsageError("missing required argument 'value'");
-      const producer = createRecordProducer({ bootstrap: flags.bootstrap ?? (await knownBootstrap()) });
+      const producer = createRecordProducer({ bootstrap: await findBootstrap(flags.bootstrap) });
       try {
         const sent = key === undefined ? await sendLines(producer, topic) : await sendOne(producer, topic, key, value as string);
         reporter.result({ topic, sent }, `Sent ${formatCount(sent)} record${sent === 1 ? "" : "s"} to ${topic}`);
@@ -59,10 +59,4 @@ async function sendLines(producer: RecordProducer, topic: string): Promise<numbe
   }
   await Promise.all(pending);
   return sent;
-}
-
-async function knownBootstrap(): Promise<string> {
-  const given = process.env.REPRISE_BOOTSTRAP;
-  if (given !== undefined && given !== "") return given;
-  return (await readControllerFile(devFolder(defaultDevFolder)))?.bootstrap ?? "127.0.0.1:9092";
 }

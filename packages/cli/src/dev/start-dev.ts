@@ -1,8 +1,6 @@
 import { rm } from "node:fs/promises";
-import { createServer } from "node:net";
-import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { ControllerClient, type DeploymentStatus } from "@reprise/controller";
+import { ControllerClient } from "@reprise/controller";
 import { createAdmin, type EmbeddedBroker, startEmbeddedBroker } from "@reprise/kafka";
 import { RepriseError } from "@reprise/schema";
 import { deployFile } from "../artifact/deploy-file.ts";
@@ -15,6 +13,8 @@ import {
   removeControllerFile,
   writeControllerFile,
 } from "./dev-folder.ts";
+import { DevWorkers } from "./dev-workers.ts";
+import { freePort } from "./free-port.ts";
 import { lastLines } from "./last-lines.ts";
 import { Supervisor } from "./supervisor.ts";
 
@@ -95,6 +95,7 @@ class Dev implements RunningDev {
   readonly #options: DevOptions;
   readonly #log: (line: string) => void;
   readonly #supervisor: Supervisor;
+  #workers: DevWorkers | undefined;
   #watching: Promise<void> = Promise.resolve();
   #stopped = false;
 
@@ -108,6 +109,8 @@ class Dev implements RunningDev {
   async start(): Promise<void> {
     this.bootstrap = await this.#startBroker();
     await this.#startController();
+    const { folder, bootstrap } = this;
+    this.#workers = new DevWorkers({ supervisor: this.#supervisor, folder, bootstrap, env: this.#options.workerEnv ?? {} });
     await writeControllerFile(this.folder, { url: this.controllerUrl, pid: process.pid, bootstrap: this.bootstrap });
     for (const file of this.#options.processors ?? []) await this.#deployIfNew(file);
     this.#watching = this.#watch();
@@ -118,8 +121,8 @@ class Dev implements RunningDev {
   }
 
   workerPids(deployment: string): number[] {
-    const mine = this.#supervisor.names.filter((name) => name.startsWith(`worker/${deployment}/`)).sort();
-    return mine.map((name) => this.#supervisor.pid(name)).filter((pid) => pid !== undefined);
+    const names = this.#workers?.names(deployment) ?? [];
+    return names.map((name) => this.#supervisor.pid(name)).filter((pid) => pid !== undefined);
   }
 
   logFile(name: string): string {
@@ -217,7 +220,7 @@ class Dev implements RunningDev {
   async #watch(): Promise<void> {
     while (!this.#stopped) {
       const status = await this.client.status().catch(() => undefined);
-      if (status !== undefined && !this.#stopped) for (const deployment of status.deployments) await this.#adjust(deployment);
+      if (status !== undefined && !this.#stopped) for (const deployment of status.deployments) await this.#workers?.adjust(deployment);
       if (this.broker !== undefined && !isAlive(this.broker.pid) && !this.#stopped) {
         this.#log("the broker ended; starting it again");
         await this.broker.restart().catch((error: unknown) => this.#log(`the broker did not start: ${String(error)}`));
@@ -225,39 +228,4 @@ class Dev implements RunningDev {
       await sleep(pollMs);
     }
   }
-
-  async #adjust({ id, desiredWorkers, state }: DeploymentStatus): Promise<void> {
-    for (let slot = 0; slot < desiredWorkers; slot++) this.#keepWorker(id, slot);
-    const running = this.#supervisor.names.filter((name) => name.startsWith(`worker/${id}/`));
-    for (const name of running) if (Number(name.slice(name.lastIndexOf("/") + 1)) >= desiredWorkers) this.#supervisor.release(name);
-    // Its workers have ended by themselves; what is left of it here are files that nobody needs.
-    if (state === "Retired" && running.length === 0) await rm(join(this.folder.state, id), { recursive: true, force: true });
-  }
-
-  #keepWorker(deployment: string, slot: number): void {
-    this.#supervisor.keep({
-      name: `worker/${deployment}/${slot}`,
-      args: [
-        ...["worker", "--deployment", deployment, "--slot", String(slot), "--bootstrap", this.bootstrap, "--port", "0"],
-        ...["--state", this.folder.state],
-        ...["--checkpoints", this.folder.checkpoints, "--artifacts", this.folder.artifacts],
-      ],
-      env: {
-        // Transaction calls block libuv's threads for as long as a broker is frozen; the store needs some meanwhile.
-        UV_THREADPOOL_SIZE: "16",
-        ...this.#options.workerEnv,
-      },
-    });
-  }
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer();
-    server.once("error", reject);
-    server.listen(0, "127.0.0.1", () => {
-      const address = server.address();
-      server.close(() => (address !== null && typeof address === "object" ? resolve(address.port) : reject(new Error("no port"))));
-    });
-  });
 }

@@ -25,7 +25,7 @@ export class TopicTail {
   readonly #options: TopicTailOptions;
   #position: number;
   #stopped = false;
-  #failure: unknown;
+  #failure: Error | undefined;
   #waiting: (() => void)[] = [];
   #done: Promise<void> = Promise.resolve();
 
@@ -81,7 +81,7 @@ export class TopicTail {
         if (!taken) await reader.wait(500);
       }
     } catch (error) {
-      this.#failure = error;
+      this.#failure = error instanceof Error ? error : new Error(String(error));
       this.#wake();
       if (!this.#stopped) this.#options.onFailure(error);
     } finally {

@@ -60,7 +60,7 @@ function deployedInputs(wish: DeployWish, topics: ReadonlyMap<string, TopicDescr
   const counts = found.map(({ topic, partitions }) => `'${topic}' has ${partitions}`);
   if (new Set(found.map(({ partitions }) => partitions)).size > 1) {
     throw new RepriseError("PARTITIONS_DIFFER", `The inputs of '${name}' have different partition counts: ${counts.join(", ")}.`, {
-      details: Object.fromEntries([["processor", name], ...found.map(({ topic, partitions }) => [`partitions of ${topic}`, partitions])]),
+      details: { processor: name, partitions: counts.join(", ") },
     });
   }
   return found;

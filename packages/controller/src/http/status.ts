@@ -1,4 +1,5 @@
 import type { DeploymentState, PositionVector, PublicationInterval, WorkerAnnouncement } from "@reprise/engine";
+import type { Manifest } from "@reprise/processor";
 import type { LagObservation, PartitionLag } from "../observe/observation.ts";
 
 /** What `GET /status` answers: everything that the controller knows and decided. */
@@ -79,7 +80,7 @@ export interface ProgressStatus {
 
 export interface DeployRequest {
   /** As `definitionOf(processor).manifest`. */
-  readonly manifest: { readonly [field: string]: unknown };
+  readonly manifest: Manifest | { readonly [field: string]: unknown };
   /** SHA-256 of the bundle, hex. */
   readonly artifact: string;
   readonly params?: { readonly [name: string]: unknown };

@@ -27,8 +27,8 @@ export interface CommitRecord {
   readonly control: number;
 }
 
-/** Kafka's default of `offset.metadata.max.bytes`. */
-export const commitRecordMaxBytes = 4096;
+/** Kafka's default of `offset.metadata.max.bytes` is 4096, and the Kafka client sends a terminating zero that counts. */
+export const commitRecordMaxBytes = 4095;
 
 export function encodeCommitRecord(record: CommitRecord): string {
   const text = JSON.stringify(record);

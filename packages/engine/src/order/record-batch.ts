@@ -19,10 +19,10 @@ export class RecordBatch {
     this.input = new Int32Array(capacity);
     this.row = new Int32Array(capacity);
     this.timeMs = new Float64Array(capacity);
-    this.columns = new Array(capacity);
-    this.value = new Array(capacity);
-    this.fault = new Array(capacity);
-    this.entry = new Array(capacity);
+    this.columns = new Array<RecordColumns>(capacity);
+    this.value = new Array<unknown>(capacity);
+    this.fault = new Array<unknown>(capacity);
+    this.entry = new Array<KeyEntry | undefined>(capacity);
   }
 
   push(cursor: InputCursor): void {

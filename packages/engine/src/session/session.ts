@@ -105,7 +105,7 @@ export class Session {
 
   private async loop(): Promise<SessionEnd> {
     for (;;) {
-      if (this.failed !== undefined) throw this.failed;
+      if (this.failed !== undefined) throw this.failed instanceof Error ? this.failed : new Error(String(this.failed));
       this.options.control.poll();
       const { state } = this.options.control.state.deployments.get(this.options.spec.id) ?? {};
       if (state === "Retiring" || state === "Retired") return "retired";

@@ -38,12 +38,28 @@ export function orderedKeyCodec(schema: Schema<unknown>, what: string): OrderedK
     case "long":
     case "timestamp":
     case "double":
-      return { encode: (v) => encodeNumber(v as number), id: (v) => latin1(encodeNumber(v as number)), decode: decodeNumber, prefix };
+      return {
+        encode: (v) => encodeNumber(number(v, what)),
+        id: (v) => latin1(encodeNumber(number(v, what))),
+        decode: decodeNumber,
+        prefix,
+      };
     case "bytes":
-      return { encode: (v) => Buffer.from(v as Uint8Array), id: (v) => latin1(Buffer.from(v as Uint8Array)), decode: (b) => Buffer.from(b), prefix };
+      return { encode: (v) => bytes(v, what), id: (v) => latin1(bytes(v, what)), decode: (b) => Buffer.from(b), prefix };
     default:
       return { encode: (v) => runtime.encode(v), id: (v) => latin1(runtime.encode(v)), decode: (b) => runtime.decode(b, 0, b.length), prefix };
   }
+}
+
+/** What is no number would be written as NaN, and found again under every other thing that is none. */
+function number(value: unknown, what: string): number {
+  if (typeof value === "number" && !Number.isNaN(value)) return value;
+  throw new RepriseError("SCHEMA_INVALID", `${what}: a number key was expected, got ${typeof value === "number" ? "NaN" : typeof value}`);
+}
+
+function bytes(value: unknown, what: string): Buffer {
+  if (value instanceof Uint8Array) return Buffer.from(value);
+  throw new RepriseError("SCHEMA_INVALID", `${what}: bytes were expected as key, got ${typeof value}`);
 }
 
 /** IEEE 754 doubles sort as bytes once the sign bit is flipped, and all bits of negative ones. −0 is written as 0. */

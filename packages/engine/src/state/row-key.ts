@@ -52,7 +52,8 @@ export function parseRowKey(bytes: Uint8Array): ParsedRowKey {
   for (let shift = 0; ; shift += 7) {
     const byte = b[p++] as number;
     length |= (byte & 127) << shift;
-    if (byte < 128) break;
+    // `undefined >= 128` is false: the end of damaged bytes ends the loop too.
+    if (!(byte >= 128)) break;
   }
   return { slot: (b[0] as number) - 1, key: b.subarray(p, p + length), subkey: b.subarray(p + length) };
 }

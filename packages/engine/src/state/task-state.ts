@@ -10,6 +10,9 @@ import { parseRowKey, prefixRange, rowKey, rowPrefix } from "./row-key.ts";
 /** Entries found by span at a time: a power of two. */
 const spanSlots = 8192;
 
+/** Cached entries of maps, per cached key on the average. */
+const mapRowsPerKey = 8;
+
 /** How a slot's rows are kept. `single`: one row per key. `windows`: all of a key are loaded with it. `entries`: loaded one by one. */
 export type SlotKind = "single" | "windows" | "entries";
 
@@ -55,7 +58,7 @@ export class TaskState {
   private readonly journalValues: unknown[] = [];
   private journaled = 0;
   /** Direct-mapped by hash: finds the entry of a key's span without making a string. */
-  private readonly bySpan: (KeyEntry | undefined)[] = new Array(spanSlots).fill(undefined);
+  private readonly bySpan: (KeyEntry | undefined)[] = Array.from({ length: spanSlots }, () => undefined);
   private readonly scratch = new RowBuffer(1024);
   /** Nothing was ever written to the store: no key needs to be looked up. */
   private storeIsEmpty: boolean;
@@ -120,21 +123,24 @@ export class TaskState {
   async load(entries: readonly KeyEntry[]): Promise<void> {
     const keys: Buffer[] = [];
     const rows: Row[] = [];
-    for (const entry of entries) {
-      if (entry.loaded) continue;
-      this.options.slots.forEach((slot, index) => {
+    // A key may occur often in a batch. It counts as loaded only at the end: until then queries have to ask the store.
+    const missing = new Set(entries);
+    for (const entry of missing) {
+      if (entry.loaded) missing.delete(entry);
+      else this.options.slots.forEach((slot, index) => {
         if (slot.kind === "single") {
           keys.push(rowPrefix(index, entry.bytes));
           rows.push(this.single(entry, index));
         } else if (slot.kind === "windows") this.loadRange(entry, index);
       });
-      entry.loaded = true;
     }
-    if (keys.length === 0) return;
-    const values = await this.options.store.getMany(keys);
-    values.forEach((value, i) => {
-      if (value !== undefined) this.place(rows[i] as Row, keys[i] as Buffer, value);
-    });
+    if (keys.length > 0) {
+      const values = await this.options.store.getMany(keys);
+      values.forEach((value, i) => {
+        if (value !== undefined) this.place(rows[i] as Row, keys[i] as Buffer, value);
+      });
+    }
+    for (const entry of missing) entry.loaded = true;
   }
 
   /** The same for one key, synchronously: a timer or window of a key that is not cached is due. */
@@ -286,6 +292,29 @@ export class TaskState {
       if (row.committed === undefined && row.value === undefined && !row.dirty) this.forget(row);
     }
     this.evict();
+    this.trimMaps();
+  }
+
+  /** Keys are what is evicted; but a key that is always in use may have a map without end. Its oldest entries go when all maps are too many. */
+  private trimMaps(): void {
+    const { slots, maxKeys } = this.options;
+    const maps = slots.flatMap(({ kind }, slot) => (kind === "entries" ? [slot] : []));
+    if (maps.length === 0) return;
+    let over = -maxKeys * mapRowsPerKey;
+    for (const entry of this.entries.values()) for (const slot of maps) over += entry.many[slot]?.size ?? 0;
+    if (over <= 0) return;
+    over += (maxKeys * mapRowsPerKey) / 2;
+    for (const entry of this.entries.values()) {
+      for (const slot of maps) {
+        for (const [id, row] of entry.many[slot] ?? []) {
+          if (over <= 0) return;
+          if (row.dirty || row.unsaved) continue;
+          if (row.value !== undefined) entry.complete = false;
+          entry.many[slot]?.delete(id);
+          over--;
+        }
+      }
+    }
   }
 
   /** CLOCK over the map's insertion order: an entry that was used gets a second chance at the back. */
@@ -388,11 +417,9 @@ export class TaskState {
     if (row.value === undefined && !row.unsaved) this.forget(row);
   }
 
-  /** An absent row with a subkey need not be remembered where a miss is known to be an absence. */
+  /** An absent row with a subkey need not be remembered: the store does not have it either. */
   private forget(row: Row): void {
-    if (row.subkey === undefined) return;
-    const { entry } = row;
-    if (entry.complete || (this.options.slots[row.slot] as SlotCodec).kind === "windows") entry.many[row.slot]?.delete(latin1(row.subkey));
+    if (row.subkey !== undefined) row.entry.many[row.slot]?.delete(latin1(row.subkey));
   }
 }
 

@@ -19,3 +19,11 @@ export interface TaskCounters {
   skipped: number;
   deadLetters: number;
 }
+
+/** Records of an input that were not handled, by error code; running totals since the task was opened. */
+export interface FaultCount {
+  readonly topic: string;
+  readonly code: string;
+  skipped: number;
+  deadLetters: number;
+}

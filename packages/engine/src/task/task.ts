@@ -21,7 +21,7 @@ import { TumblingWindow } from "../window/tumbling-window.ts";
 import { Frame } from "./frame.ts";
 import { HandlerContext } from "./handler-context.ts";
 import { RejectSignal } from "./reject-signal.ts";
-import { silentHooks, type TaskCounters, type TaskHooks } from "./task-hooks.ts";
+import { type FaultCount, silentHooks, type TaskCounters, type TaskHooks } from "./task-hooks.ts";
 import { encodeMeta, finiteOrNull, orMinusInfinity, type TaskMeta } from "./task-meta.ts";
 
 export interface TaskOptions {
@@ -64,6 +64,8 @@ export class Task {
   readonly partition: number;
   readonly cursors: readonly InputCursor[];
   readonly counters: TaskCounters = { records: 0, lateDropped: 0, lateDeadLettered: 0, lateHandled: 0, skipped: 0, deadLetters: 0 };
+  /** The skipped and dead-lettered records of `counters`, one by one; few. */
+  readonly faults: FaultCount[] = [];
   readonly state: TaskState;
   /** Outputs are kept for the commit; otherwise only their hash is. */
   publishing = false;
@@ -400,7 +402,7 @@ export class Task {
   private onFault(cause: unknown, policy: ErrorPolicy, code: RepriseError["code"], what: string): boolean {
     const reason = cause instanceof Error ? cause.message : String(cause);
     if (policy === "skip") {
-      this.counters.skipped++;
+      this.countFault(code, "skipped");
       return true;
     }
     if (policy === "dead-letter") return this.deadLetter(reason, code);
@@ -414,6 +416,14 @@ export class Task {
     return false;
   }
 
+  private countFault(code: string, how: "skipped" | "deadLetters"): void {
+    const { topic } = this.frame.columns;
+    this.counters[how]++;
+    let count = this.faults.find((one) => one.topic === topic && one.code === code);
+    if (count === undefined) this.faults.push((count = { topic, code, skipped: 0, deadLetters: 0 }));
+    count[how]++;
+  }
+
   private deadLetter(reason: string, code: string): true {
     this.addDeadLetter(reason, code);
     return true;
@@ -421,7 +431,7 @@ export class Task {
 
   private addDeadLetter(reason: string, code: string): void {
     const { columns, index, offset, streamTimeMs } = this.frame;
-    this.counters.deadLetters++;
+    this.countFault(code, "deadLetters");
     const cut = (start: Int32Array, length: Int32Array): Buffer | null => {
       const n = length[index] as number;
       return n < 0 ? null : Buffer.from(columns.bytes.subarray(start[index] as number, (start[index] as number) + n));

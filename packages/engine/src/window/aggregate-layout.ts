@@ -76,19 +76,15 @@ export function compileAggregates(definitions: AggregateDefinitions, window: str
       { details: { window, field } },
     );
   };
-  const add = new Function(
-    "folds",
-    "clones",
-    "bad",
+  const clones = codecs.map((c) => (value: unknown) => c.clone(value));
+  const add = compiled<AggregateLayout["add"]>(
     `return function add(a, values) { const n = a.numbers; a.count += 1; ${addCode.join("\n")} };`,
-  )(
-    folds,
-    codecs.map((c) => (value: unknown) => c.clone(value)),
-    bad,
+    { folds, clones, bad },
   );
-  const result = new Function(
+  const result = compiled<AggregateLayout["result"]>(
     `return function result(a) { const n = a.numbers; return { "count": a.count${resultCode.map((c) => `, ${c}`).join("")} }; };`,
-  )();
+    {},
+  );
   return {
     empty: { count: 0, numbers: empty, values: initial, revision: 0, emitted: undefined },
     add,
@@ -96,6 +92,11 @@ export function compileAggregates(definitions: AggregateDefinitions, window: str
     encode: (a) => encodeAccumulator(a, codecs),
     decode: (bytes) => decodeAccumulator({ bytes, at: 0 }, empty.length, codecs),
   };
+}
+
+function compiled<F>(source: string, values: { readonly [name: string]: unknown }): F {
+  // oxlint-disable-next-line typescript/no-implied-eval, typescript/no-unsafe-call -- compiling is what this is for; all names in the source are quoted
+  return new Function(...Object.keys(values), source)(...Object.values(values)) as F;
 }
 
 function compileNumbers(name: string, wanted: readonly string[], empty: number[]): { add: string; reads: [string, string][] } {

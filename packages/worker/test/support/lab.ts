@@ -97,9 +97,9 @@ export class Lab {
     return lab;
   }
 
-  /** Ends every worker that a test left running, then the broker. */
+  /** Ends everything. */
   async close(): Promise<void> {
-    for (const close of this.#closers.toReversed()) await close();
+    await this.settle();
     await this.producer.close();
     await this.groupOffsets.close();
     await this.admin.close();
@@ -109,6 +109,11 @@ export class Lab {
 
   onClose(close: () => Promise<unknown>): void {
     this.#closers.push(close);
+  }
+
+  /** Ends every worker that a test left running. */
+  async settle(): Promise<void> {
+    for (const close of this.#closers.splice(0).toReversed()) await close();
   }
 
   /** What a controller does to deploy: topics, and the decision on the control log. */
