@@ -1,6 +1,7 @@
 import type { DeploymentEntry, DeploymentState, PositionVector } from "@reprise/engine";
 import { createMetrics, type GaugeHandle, type Metrics } from "@reprise/metrics";
 import type { ControllerContext } from "./controller-context.ts";
+import type { LagObservation } from "./observe/observation.ts";
 
 const states: readonly DeploymentState[] = [
   "Planned",
@@ -88,6 +89,21 @@ export class ControllerMetrics {
       labels,
       remainingMs === null ? Number.NaN : remainingMs / 1000,
     );
+    for (const { topic, partition, lag, publisherLag } of seen.partitions) {
+      const place = { ...labels, topic, partition };
+      this.#lag(place, "reprise_committed_lag", lag);
+      if (publisherLag !== undefined) this.#lag(place, "reprise_committed_publisher_lag", publisherLag);
+    }
+  }
+
+  #lag(
+    labels: DeploymentLabels & { readonly topic: string; readonly partition: number },
+    name: "reprise_committed_lag" | "reprise_committed_publisher_lag",
+    lag: LagObservation,
+  ): void {
+    const key = `${name}/${labels.deployment}/${labels.topic}/${labels.partition}`;
+    this.#set(`${key}/records`, this.#metrics.gauge(`${name}_records`), labels, lag.records);
+    this.#set(`${key}/seconds`, this.#metrics.gauge(`${name}_seconds`), labels, lag.ms === null ? Number.NaN : lag.ms / 1000);
   }
 
   #intervals(id: string, labels: DeploymentLabels): void {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { EndSamples } from "../src/observe/end-samples.ts";
+import { EndSamples } from "@reprise/engine";
 import { FailureWatch, recoveryMs } from "../src/observe/failure-watch.ts";
 import { followedBy, partitionLags, totalLag } from "../src/observe/observation.ts";
 import { ProgressRate } from "../src/observe/progress-rate.ts";

@@ -16,7 +16,6 @@ export {
 } from "./connection-options.ts";
 export { type ColumnarReaderOptions, createColumnarReader, type ReaderRetry } from "./reader/columnar-log-reader.ts";
 export { createPlainReader, type PlainReaderOptions } from "./reader/plain-log-reader.ts";
-export { readHeaders } from "./reader/read-headers.ts";
 export { createMembership, type KafkaMembership, type MembershipOptions } from "./membership/membership.ts";
 export type { MembershipIdentity } from "./membership/membership-settings.ts";
 export { classifyTransactionError, type TransactionCall, type TransactionVerdict } from "./writer/classify-transaction-error.ts";

@@ -15,6 +15,7 @@ export const processLabels = ["processor", "version", "deployment"] as const;
 const input = ["topic", "partition"] as const;
 const task = ["partition"] as const;
 const deployment = processLabels;
+const deploymentInput = [...processLabels, "topic", "partition"] as const;
 
 /** From a commit of an idle task (1 ms) to the transaction timeout (10 s). */
 const commitSeconds = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10] as const;
@@ -104,16 +105,36 @@ export const metricTable = {
     deployment,
     "Time until it is caught up at the present pace; absent while unknown.",
   ),
+  reprise_committed_lag_records: controller(
+    "gauge",
+    deploymentInput,
+    "Last stable offset minus the committed position, as Kafka says them: known also while no worker runs.",
+  ),
+  reprise_committed_lag_seconds: controller(
+    "gauge",
+    deploymentInput,
+    "Wall time since the log ended at the committed position; absent while it is longer ago than the controller watches.",
+  ),
+  reprise_committed_publisher_lag_records: controller(
+    "gauge",
+    deploymentInput,
+    "The publisher's committed position minus the committed position; only of followers.",
+  ),
+  reprise_committed_publisher_lag_seconds: controller(
+    "gauge",
+    deploymentInput,
+    "Wall time since the publisher had committed this position; only of followers, absent while it is longer ago than the controller watches.",
+  ),
   reprise_publishing: controller("gauge", deployment, "1 while the deployment has an open publication interval."),
   reprise_publication_intervals: controller("gauge", deployment, "Publication intervals of the deployment, closed ones included."),
   reprise_publication_interval_start_offset: controller(
     "gauge",
-    [...deployment, "topic", "partition"],
+    deploymentInput,
     "Where the newest publication interval begins.",
   ),
   reprise_publication_interval_end_offset: controller(
     "gauge",
-    [...deployment, "topic", "partition"],
+    deploymentInput,
     "Where the newest publication interval ends; absent while it is open.",
   ),
   reprise_worker_restarts_total: controller("counter", deployment, "Worker processes that were started again."),

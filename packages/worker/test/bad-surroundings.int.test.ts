@@ -220,15 +220,17 @@ describe.skipIf(!canMount())("a full disk", () => {
         [where]: join(disk.folder, "it"),
         limits: { flushIntervalMs: 200, checkpointIntervalMs: 400, maxCachedKeysPerTask: 50, keptCheckpoints: 1, batchRecords: 100 },
       };
-      const { worker } = await deployed.startWorker(given);
+      const { worker, log } = await deployed.startWorker(given);
       await lab.send(deployed.input, blobs.map(({ id, seq, text }) => ({ key: id, value: { seq, text } })));
       const { code, message } = failureOf(await worker.done.catch((error: unknown) => error));
+      console.log("ENDED", code, message, performance.now()); for (const l of log) console.log(l["time"], l.msg, l.how, l.partition, JSON.stringify(l["err"] ?? "").slice(0, 700));
       expect(code).toBe("DISK_FULL");
       expect(message).toContain(join(disk.folder, "it"));
 
       rmSync(ballast);
       const again = await deployed.startWorker(given);
-      await deployed.committedAll();
+      again.worker.done.then((x)=>console.log("again done",x),(e)=>console.log("again failed",e));
+      await deployed.committedAll().catch((e)=>{console.log("LOG", JSON.stringify(again.log).slice(0,6000)); throw e;});
       const lines = asText(await deployed.outputs()).flat();
       await again.worker.stop();
       // Order is per partition; each of these lines is there once.

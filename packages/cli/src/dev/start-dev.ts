@@ -47,6 +47,7 @@ export interface DevOptions {
 export interface RunningDev {
   readonly controllerUrl: string;
   readonly bootstrap: string;
+  /** Patient: calls go on while a killed controller is being started again. */
   readonly client: ControllerClient;
   readonly folder: DevFolder;
   /** Undefined with an existing cluster. */
@@ -66,6 +67,8 @@ export interface RunningDev {
 const controllerName = "controller";
 const startTimeoutMs = 60_000;
 const pollMs = 250;
+/** A controller that died is back within seconds; `client` waits for it. */
+const restartPatienceMs = 15_000;
 
 /**
  * Runs everything on this machine: broker (or an existing cluster), controller, and the workers that the controller wants, each in a
@@ -91,6 +94,8 @@ class Dev implements RunningDev {
   bootstrap = "";
   controllerUrl = "";
   client = new ControllerClient("http://127.0.0.1:0");
+  /** Without patience: the supervisor looks again soon anyway. */
+  #probe = this.client;
   broker?: EmbeddedBroker;
   readonly #options: DevOptions;
   readonly #log: (line: string) => void;
@@ -165,7 +170,8 @@ class Dev implements RunningDev {
     const port = this.#options.controllerPort ?? (await freePort());
     const { stabilityMs, controllerEnv } = this.#options;
     this.controllerUrl = `http://127.0.0.1:${port}`;
-    this.client = new ControllerClient(this.controllerUrl);
+    this.client = new ControllerClient(this.controllerUrl, { patienceMs: restartPatienceMs });
+    this.#probe = new ControllerClient(this.controllerUrl);
     this.#supervisor.keep({
       name: controllerName,
       args: [
@@ -176,7 +182,7 @@ class Dev implements RunningDev {
     });
     const deadline = Date.now() + startTimeoutMs;
     for (;;) {
-      const answered = await this.client.status().then(
+      const answered = await this.#probe.status().then(
         () => true,
         () => false,
       );
@@ -219,7 +225,7 @@ class Dev implements RunningDev {
   /** Brings the workers about that the controller wants. A controller that does not answer changes nothing. */
   async #watch(): Promise<void> {
     while (!this.#stopped) {
-      const status = await this.client.status().catch(() => undefined);
+      const status = await this.#probe.status().catch(() => undefined);
       if (status !== undefined && !this.#stopped) for (const deployment of status.deployments) await this.#workers?.adjust(deployment);
       if (this.broker !== undefined && !isAlive(this.broker.pid) && !this.#stopped) {
         this.#log("the broker ended; starting it again");

@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import { setTimeout as sleep } from "node:timers/promises";
 import type { ViewAnswer } from "@reprise/engine";
 import { type ErrorCode, type ErrorDetails, errorTable, RepriseError } from "@reprise/schema";
 import type {
@@ -15,6 +16,11 @@ import type {
 export interface ControllerClientOptions {
   /** Of one request; default 30 s. */
   readonly timeoutMs?: number;
+  /**
+   * How long a call goes on trying while no controller answers or leads, as when one is being started again; a command keeps its
+   * idempotency key meanwhile. Default 0: the first answer counts.
+   */
+  readonly patienceMs?: number;
   /** Goes into the control log with each command; default: the user's name. */
   readonly by?: string;
 }
@@ -30,11 +36,13 @@ export class ControllerClient {
   /** Another controller, when the one that we were given said that it leads. */
   #leader: string | undefined;
   readonly #timeoutMs: number;
+  readonly #patienceMs: number;
   readonly #by: string | undefined;
 
   constructor(url: string, options: ControllerClientOptions = {}) {
     this.#url = url.replace(/\/+$/, "");
     this.#timeoutMs = options.timeoutMs ?? 30_000;
+    this.#patienceMs = options.patienceMs ?? 0;
     this.#by = options.by ?? process.env.USER;
   }
 
@@ -90,15 +98,27 @@ export class ControllerClient {
     return this.#call("POST", path, full, options.idempotencyKey ?? randomUUID());
   }
 
-  /** Asks the leader that was named last, else the controller itself; follows one of them to the other. */
   async #call<T>(method: "GET" | "POST", path: string, body?: object, idempotencyKey?: string): Promise<T> {
+    const deadline = Date.now() + this.#patienceMs;
+    for (;;) {
+      try {
+        return await this.#callOnce<T>(method, path, body, idempotencyKey);
+      } catch (error) {
+        if (!isAway(error) || Date.now() + retryPauseMs > deadline) throw error;
+        await sleep(retryPauseMs);
+      }
+    }
+  }
+
+  /** Asks the leader that was named last, else the controller itself; follows one of them to the other. */
+  async #callOnce<T>(method: "GET" | "POST", path: string, body?: object, idempotencyKey?: string): Promise<T> {
     const ask = (url: string): Promise<T> => this.#ask(url, method, path, body, idempotencyKey);
     const leader = this.#leader;
     if (leader !== undefined) {
       try {
         return await ask(leader);
       } catch (error) {
-        if (!RepriseError.is(error) || (error.code !== "NOT_LEADER" && error.code !== "CONTROLLER_UNREACHABLE")) throw error;
+        if (!isAway(error)) throw error;
         // It leads no more, or died: whom we were given knows better by now. A command keeps its key, so it takes effect once.
         this.#leader = undefined;
       }
@@ -132,6 +152,13 @@ export class ControllerClient {
     if (response.ok) return JSON.parse(text) as T;
     throw errorFrom(text, response.status, url);
   }
+}
+
+const retryPauseMs = 100;
+
+/** Nobody there who leads: nothing was decided, or at least nobody said so. */
+function isAway(error: unknown): boolean {
+  return RepriseError.is(error) && (error.code === "NOT_LEADER" || error.code === "CONTROLLER_UNREACHABLE");
 }
 
 /** 404 with the worker's own code: the key exists nowhere, which is an answer and no mistake. */

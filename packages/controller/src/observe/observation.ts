@@ -1,5 +1,4 @@
-import type { CommitRecord, ControlState, DeploymentSpec } from "@reprise/engine";
-import type { EndSamples } from "./end-samples.ts";
+import type { CommitRecord, ControlState, DeploymentSpec, EndSamples } from "@reprise/engine";
 
 /** What Kafka says of one input partition. All are next offsets. */
 export interface InputEnd {

@@ -4,11 +4,11 @@ import {
   type ControlState,
   type DeploymentEntry,
   decodeCommitRecord,
+  EndSamples,
   groupOf,
   type TopicPartition,
 } from "@reprise/engine";
 import type { Cluster } from "../cluster.ts";
-import { EndSamples } from "./end-samples.ts";
 import {
   type DeploymentObservation,
   followedBy,

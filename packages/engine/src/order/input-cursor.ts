@@ -96,6 +96,8 @@ export class InputCursor {
       if (length < 0) {
         if (input.kind === "topic") throw new RepriseError("RECORD_UNDECODABLE", "the record has no value");
         this.value = null;
+        // Its value would say when: the deletion of a row of March must not move stream time to when it was written.
+        if (input.time !== undefined) this.timeMs = this.maxTimeMs;
         return;
       }
       this.value = input.value.decode(columns.bytes, start, start + length);

@@ -1,5 +1,11 @@
 import { hash128, hashResult } from "../state/digest.ts";
 
+/**
+ * Most that key, value and headers of an output may have together, in bytes: a producer sends messages of at most 1,000,000, some of which are the
+ * message's own and our headers. A record that is larger would fail its transaction, and with it the commits of all tasks, again and again.
+ */
+export const maxRecordBytes = 990_000;
+
 /** One output record of a commit, in the order of emission. */
 export interface OutputRecord {
   /** Index into the processor's outputs; the dead-letter topic comes after them. */

@@ -109,7 +109,11 @@ async function openLive(options: SessionOptions, partition: number, record: Comm
   const end = await options.offsets.highWatermark({ topic: deltaTopicOf(options.spec.id), partition });
   const reasons: string[] = [];
   for await (const base of basesOf(options, partition, record, reasons)) {
-    const result = await applyDeltas(options, partition, base, record, end);
+    const result = await applyDeltas(options, partition, base, record, end).catch(async (error: unknown) => {
+      // The next session opens the store again: left open, it would be locked.
+      await base.store.close().catch(() => undefined);
+      throw error;
+    });
     if (!("discarded" in result)) return result;
     reasons.push(`${base.how}: ${result.discarded}`);
     await base.store.close();
@@ -211,7 +215,7 @@ async function restoreCheckpoint(
     await store.write([{ key: metaRowKey, value: encodeMeta(meta) }]);
     return { store, meta };
   } catch (error) {
-    await store.close();
+    await store.close().catch(() => undefined);
     if (RepriseError.is(error) && error.code === "CHECKPOINT_CORRUPT") return { discarded: error.message };
     throw error;
   }

@@ -82,15 +82,28 @@ export class Session {
         this.awake();
       },
     });
+    let end: SessionEnd;
     try {
-      return await this.loop();
-    } finally {
-      await this.poller.stop();
-      for (const partition of [...this.tasks.keys()]) await this.close(partition);
-      for (const demand of this.demands) if (demand.kind === "close") demand.done();
-      this.demands = [];
-      this.stopping = true;
+      end = await this.loop();
+    } catch (error) {
+      // Why the session ended says more than what closing a store fails with because of it.
+      await this.closeAll();
+      throw error;
     }
+    const [failure] = await this.closeAll();
+    if (failure !== undefined) throw failure.error;
+    return end;
+  }
+
+  /** Closes every task, whatever becomes of the others: a store that stays open would be locked for the next session. */
+  private async closeAll(): Promise<{ readonly error: unknown }[]> {
+    const failures: { readonly error: unknown }[] = [];
+    await this.poller.stop();
+    for (const partition of [...this.tasks.keys()]) await this.close(partition).catch((error: unknown) => failures.push({ error }));
+    for (const demand of this.demands) if (demand.kind === "close") demand.done();
+    this.demands = [];
+    this.stopping = true;
+    return failures;
   }
 
   private demand(demand: Demand): void {
@@ -173,8 +186,13 @@ export class Session {
       maxCachedKeys: options.limits.maxCachedKeysPerTask,
       batchRecords: options.limits.batchRecords,
     });
-    await task.restoreQueue();
-    for (const cursor of task.cursors) options.reader.assign(cursor.partition, cursor.position);
+    try {
+      await task.restoreQueue();
+      for (const cursor of task.cursors) options.reader.assign(cursor.partition, cursor.position);
+    } catch (error) {
+      await opened.store.close().catch(() => undefined);
+      throw error;
+    }
     const now = performance.now();
     this.tasks.set(partition, {
       task,

@@ -1,6 +1,6 @@
 import { RepriseError } from "@reprise/schema";
 import type { CompiledOutput, CompiledProcessor } from "../definition/compiled-processor.ts";
-import type { OutputBuffer } from "../output/output-buffer.ts";
+import { maxRecordBytes, type OutputBuffer } from "../output/output-buffer.ts";
 import { hash128, hashResult } from "../state/digest.ts";
 import type { TaskState } from "../state/task-state.ts";
 import type { DueQueue } from "../time/due-queue.ts";
@@ -126,10 +126,17 @@ function makeOutput(output: CompiledOutput, index: number, parts: ContextParts):
     if (options?.key !== undefined) key = encode(output, "key", options.key);
     else if (output.sameKey) key = frame.entry.bytes;
     else throw new RepriseError("OUTPUT_INVALID", `output ${output.alias} has another key than the processor: emit(value, { key })`);
+    const bytes = value === null ? null : encode(output, "value", value);
+    if (key.length + (bytes?.length ?? 0) + headersLength(options?.headers) > maxRecordBytes) {
+      throw new RepriseError(
+        "OUTPUT_INVALID",
+        `output ${output.alias} (${output.topic}): a record of ${key.length + (bytes?.length ?? 0)} bytes is larger than the ${maxRecordBytes} that may be sent`,
+      );
+    }
     parts.outputs.add({
       output: index,
       key,
-      value: value === null ? null : encode(output, "value", value),
+      value: bytes,
       timestampMs: options?.timestamp ?? frame.streamTimeMs,
       causeInput: frame.input,
       causeOffset: frame.offset,
@@ -142,6 +149,13 @@ function makeOutput(output: CompiledOutput, index: number, parts: ContextParts):
       delete: (options?: EmitOptions) => emit(null, options),
     };
   return { emit: (value: unknown, options?: EmitOptions) => emit(value, options) };
+}
+
+/** At most three bytes of UTF-8 per character. */
+function headersLength(headers: EmitOptions["headers"]): number {
+  let length = 0;
+  if (headers !== undefined) for (const [name, value] of Object.entries(headers)) length += 3 * (name.length + String(value).length);
+  return length;
 }
 
 function encode(output: CompiledOutput, part: "key" | "value", value: unknown): Buffer {

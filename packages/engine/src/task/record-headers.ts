@@ -1,29 +1,41 @@
-import { RepriseError } from "@reprise/schema";
-import { utf8 } from "../internal/latin1.ts";
 import type { RecordColumns } from "../ports/log-reader.ts";
 
-/** Headers of a record, parsed on demand: values as UTF-8; a key that occurs twice keeps its last value. */
-export function readHeaders(columns: RecordColumns, index: number): { readonly [name: string]: string } {
+const none: { readonly [name: string]: string } = Object.freeze(Object.create(null) as { [name: string]: string });
+
+/**
+ * The headers of record `i`, parsed when asked: most handlers never look. Values are read as UTF-8; a header whose value is null reads as
+ * an empty string, and of several with one name the last one counts.
+ * @throws RangeError when the columns hold no record `i`, or its headers do not lie within `bytes`
+ */
+export function readHeaders(columns: RecordColumns, i: number): { readonly [name: string]: string } {
+  if (!Number.isInteger(i) || i < 0 || i >= columns.count) throw new RangeError(`There is no record ${i} in columns of ${columns.count}.`);
   const { bytes } = columns;
-  let p = columns.headerStarts[index] as number;
+  let at = columns.headerStarts[i] as number;
   const varint = (): number => {
     let value = 0;
     for (let shift = 0; ; shift += 7) {
-      const byte = bytes[p++];
-      if (byte === undefined) throw new RepriseError("RECORD_UNDECODABLE", "the headers of the record are cut off");
+      const byte = bytes[at++];
+      if (byte === undefined || shift > 28) throw new RangeError(`The headers of record ${i} are cut off.`);
       value |= (byte & 127) << shift;
       if (byte < 128) return (value >>> 1) ^ -(value & 1);
     }
   };
-  // Without a prototype: a header named `__proto__` is a header.
+  const text = (): string => {
+    const length = varint();
+    if (length <= 0) return "";
+    const end = at + length;
+    if (end > bytes.length) throw new RangeError(`The headers of record ${i} are cut off.`);
+    const found = bytes.toString("utf8", at, end);
+    at = end;
+    return found;
+  };
+  const count = varint();
+  if (count === 0) return none;
+  // Without a prototype, a header named `__proto__` is a header.
   const headers = Object.create(null) as { [name: string]: string };
-  for (let left = varint(); left > 0; left--) {
-    const keyLength = varint();
-    const name = utf8(bytes, p, p + keyLength);
-    p += keyLength;
-    const valueLength = varint();
-    headers[name] = valueLength < 0 ? "" : utf8(bytes, p, p + valueLength);
-    p += Math.max(0, valueLength);
+  for (let n = 0; n < count; n++) {
+    const name = text();
+    headers[name] = text();
   }
   return headers;
 }

@@ -23,7 +23,8 @@ export class ValueHandle {
 
   set(value: unknown): void {
     this.slot.schema.check(value);
-    this.state.set(this.state.single(this.frame.live().entry, this.slot.slot), value);
+    const row = this.state.single(this.frame.live().entry, this.slot.slot);
+    this.state.set(row, apartFrom(row.value, value, this.slot.schema));
   }
 
   update(change: (draft: unknown) => unknown): void {
@@ -39,6 +40,11 @@ export class ValueHandle {
   delete(): void {
     this.state.set(this.state.single(this.frame.live().entry, this.slot.slot), undefined);
   }
+}
+
+/** Who changes what `get` gave, against its type, and sets it again: another object, so that the change is seen and stored. */
+function apartFrom(before: unknown, value: unknown, schema: { clone(value: unknown): unknown }): unknown {
+  return value === before && typeof value === "object" && value !== null ? schema.clone(value) : value;
 }
 
 export interface MapRange {
@@ -71,7 +77,8 @@ export class MapHandle {
 
   set(key: unknown, value: unknown): void {
     this.slot.schema.check(value);
-    this.state.set(this.row(key), value);
+    const row = this.row(key);
+    this.state.set(row, apartFrom(row.value, value, this.slot.schema));
   }
 
   delete(key: unknown): void {

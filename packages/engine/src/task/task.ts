@@ -4,7 +4,7 @@ import type { CompiledProcessor, ErrorPolicy } from "../definition/compiled-proc
 import { gather, type GatherState } from "../order/gather.ts";
 import { InputCursor } from "../order/input-cursor.ts";
 import { RecordBatch } from "../order/record-batch.ts";
-import { OutputBuffer, type OutputRecord } from "../output/output-buffer.ts";
+import { maxRecordBytes, OutputBuffer, type OutputRecord } from "../output/output-buffer.ts";
 import type { LogReader, RecordColumns } from "../ports/log-reader.ts";
 import type { RowWrite, StateStore } from "../ports/state-store.ts";
 import { digestFromHex, digestToHex } from "../state/digest.ts";
@@ -54,6 +54,11 @@ export interface PreparedCommit {
 
 /** Reason header of dead letters is cut at this length. */
 const maxReasonLength = 1000;
+/** Above what the headers of a dead letter take: a reason in UTF-8, topic names. */
+const deadLetterHeaderBytes = 8192;
+
+/** What a reader can't get over: the log is not what the task's position is about any more, or can't be read there. */
+const unreadable: ReadonlySet<string> = new Set(["INPUT_TRUNCATED", "TOPIC_RECREATED", "TOPIC_MISSING", "BATCH_CORRUPT"]);
 
 /**
  * The deterministic core: partition p of every input of one processor version, with its state. `step` takes the next records and runs handlers, timers
@@ -88,6 +93,10 @@ export class Task {
   /** Next offset to process, per input: behind the cursor while a batch is under way. */
   private readonly positions: number[];
   private prepared: PreparedCommit | undefined;
+  /** How inputs stood before the batch that is under way. */
+  private readonly before: { maxTimeMs: number[]; mergedTimeMs: number; lateMerged: number };
+  /** Why nothing behind the batch that is under way can be read. */
+  private unreadable: RepriseError | undefined;
 
   constructor(options: TaskOptions) {
     const { processor, meta, reader } = options;
@@ -99,6 +108,7 @@ export class Task {
     this.clock = new TaskClock(processor.disorderMs);
     this.clock.streamTimeMs = orMinusInfinity(meta.streamTimeMs);
     this.merge = { mergedTimeMs: orMinusInfinity(meta.mergedTimeMs), lateMerged: 0 };
+    this.before = { maxTimeMs: [], ...this.merge };
     this.state = new TaskState(
       {
         store: options.store,
@@ -219,9 +229,25 @@ export class Task {
   }
 
   private nextBatch(): KeyEntry[] {
+    const { cursors, merge, before } = this;
     if (this.failure !== undefined) this.batch.size = 0;
-    else gather(this.cursors, this.batch, this.merge, this.options.maxIdleMs ?? 200, this.hooks.nowMs);
+    else {
+      for (let k = 0; k < cursors.length; k++) before.maxTimeMs[k] = (cursors[k] as InputCursor).maxTimeMs;
+      before.mergedTimeMs = merge.mergedTimeMs;
+      before.lateMerged = merge.lateMerged;
+      this.gather();
+    }
     return this.lookUpEntries();
+  }
+
+  /** A log that can't be read any further stops this task, once what lies before was processed; it is no reason to stop others. */
+  private gather(): void {
+    try {
+      gather(this.cursors, this.batch, this.merge, this.options.maxIdleMs ?? 200, this.hooks.nowMs);
+    } catch (error) {
+      if (!RepriseError.is(error) || !unreadable.has(error.code)) throw error;
+      this.unreadable = error;
+    }
   }
 
   private lookUpEntries(): KeyEntry[] {
@@ -262,13 +288,27 @@ export class Task {
     // Beyond what lies between the last record and the next: holes, markers, a cut.
     for (let i = 0; i < this.cursors.length; i++) positions[i] = (this.cursors[i] as InputCursor).position;
     this.counters.records += batch.size;
+    this.failure = this.unreadable;
     return batch.size;
   }
 
-  /** The task failed at record `i` of the batch: positions are those of the first record of each input that was not processed. */
+  /**
+   * The task failed at record `i` of the batch: positions are those of the first record of each input that was not processed, and the times
+   * those of what was. The cursors have been further.
+   */
   private stopAt(i: number): void {
-    const { batch, positions } = this;
+    const { batch, positions, merge, before } = this;
     this.counters.records += i;
+    merge.mergedTimeMs = before.mergedTimeMs;
+    merge.lateMerged = before.lateMerged;
+    for (let k = 0; k < this.cursors.length; k++) (this.cursors[k] as InputCursor).maxTimeMs = before.maxTimeMs[k] as number;
+    for (let k = 0; k < i; k++) {
+      const cursor = this.cursors[batch.input[k] as number] as InputCursor;
+      cursor.maxTimeMs = Math.max(cursor.maxTimeMs, batch.timeMs[k] as number);
+      if (this.cursors.length === 1) continue;
+      if (cursor.maxTimeMs < merge.mergedTimeMs) merge.lateMerged++;
+      else merge.mergedTimeMs = cursor.maxTimeMs;
+    }
     for (let k = 0; k < positions.length; k++) positions[k] = (this.cursors[k] as InputCursor).position;
     for (let k = batch.size - 1; k >= i; k--)
       positions[batch.input[k] as number] = (batch.columns[k] as RecordColumns).offsets[batch.row[k] as number] as number;
@@ -326,10 +366,7 @@ export class Task {
     try {
       const returned = handler(argument, this.context);
       frame.active = false;
-      if (returned !== undefined && typeof (returned as { then?: unknown } | null)?.then === "function") {
-        (returned as Promise<unknown>).then(undefined, () => undefined);
-        throw new RepriseError("ASYNC_HANDLER", `handler ${name} of ${this.processor.name} v${this.processor.version} returned a promise`);
-      }
+      if (returned !== undefined) this.refusePromise(returned, name);
     } catch (error) {
       frame.active = false;
       state.undo(stateBefore);
@@ -345,6 +382,12 @@ export class Task {
       );
     }
     return true;
+  }
+
+  private refusePromise(returned: unknown, name: string): void {
+    if (typeof (returned as { then?: unknown } | null)?.then !== "function") return;
+    (returned as Promise<unknown>).then(undefined, () => undefined);
+    throw new RepriseError("ASYNC_HANDLER", `handler ${name} of ${this.processor.name} v${this.processor.version} returned a promise`);
   }
 
   private fireDue(): boolean {
@@ -374,7 +417,11 @@ export class Task {
     const entry = this.state.entry(parts.key);
     this.state.loadNow(entry);
     const row = slot.id === undefined ? this.state.single(entry, slot.slot) : this.state.row(entry, slot.slot, parts.sub);
-    if (row.value !== dueMs) return true;
+    if (row.value !== dueMs) {
+      // It was moved further away: see TimerHandle.
+      if (row.value !== undefined && (row.value as number) > dueMs) this.queue.add(row.value as number, slot.slot * 2, id);
+      return true;
+    }
     this.state.set(row, undefined);
     this.frame.entry = entry;
     this.frame.timestampMs = dueMs;
@@ -393,7 +440,7 @@ export class Task {
       this.counters.lateHandled++;
       const before = this.context.window;
       this.context.window = { start, end };
-      slot.onLate?.(values, this.context);
+      this.refusePromise(slot.onLate?.(values, this.context), `onLate.${slot.name}`);
       this.context.window = before;
     }
   }
@@ -432,9 +479,12 @@ export class Task {
   private addDeadLetter(reason: string, code: string): void {
     const { columns, index, offset, streamTimeMs } = this.frame;
     this.countFault(code, "deadLetters");
+    // A message holds so much: of a record that fills one, the letter says where it stands.
+    let left = maxRecordBytes - deadLetterHeaderBytes;
     const cut = (start: Int32Array, length: Int32Array): Buffer | null => {
       const n = length[index] as number;
-      return n < 0 ? null : Buffer.from(columns.bytes.subarray(start[index] as number, (start[index] as number) + n));
+      left -= n;
+      return n < 0 || left < 0 ? null : Buffer.from(columns.bytes.subarray(start[index] as number, (start[index] as number) + n));
     };
     this.outputs.add({
       output: this.processor.outputs.length,

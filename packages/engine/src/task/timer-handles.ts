@@ -45,9 +45,12 @@ export class TimerHandle {
     if (typeof timeMs !== "number" || !Number.isFinite(timeMs)) {
       throw new RepriseError("INVALID_ARGUMENT", `timer ${this.slot.name}: a time in epoch ms was expected, got ${String(timeMs)}`);
     }
-    if (row.value === timeMs) return;
+    const before = row.value as number | undefined;
+    if (before === timeMs) return;
     this.state.set(row, timeMs);
-    this.queue.add(timeMs, this.slot.slot * 2, id);
+    // Moved further away: its entry in the queue stays, and moves on when it comes up. A timer that every record moves would else have an
+    // entry for each record.
+    if (before === undefined || timeMs < before) this.queue.add(timeMs, this.slot.slot * 2, id);
   }
 }
 

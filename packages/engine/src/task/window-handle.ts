@@ -1,3 +1,4 @@
+import { RepriseError } from "@reprise/schema";
 import type { TumblingWindow } from "../window/tumbling-window.ts";
 import type { Frame } from "./frame.ts";
 
@@ -18,12 +19,18 @@ export class WindowHandle {
 
   add(values: { readonly [name: string]: unknown }, at?: number): void {
     const frame = this.frame.live();
-    const outcome = this.window.add(frame.entry, values, at ?? frame.timestampMs);
+    const outcome = this.window.add(frame.entry, values, at === undefined ? frame.timestampMs : this.time(at));
     if (outcome.kind === "late") this.onLate(this.window, values, outcome.start, outcome.end);
   }
 
   current(at?: number): unknown {
     const frame = this.frame.live();
-    return this.window.current(frame.entry, at ?? frame.timestampMs);
+    return this.window.current(frame.entry, at === undefined ? frame.timestampMs : this.time(at));
+  }
+
+  /** NaN would be due never, and hold up everything else that is. */
+  private time(at: number): number {
+    if (typeof at === "number" && Number.isFinite(at)) return at;
+    throw new RepriseError("INVALID_ARGUMENT", `window ${this.window.slot.name}: a time in epoch ms was expected, got ${String(at)}`);
   }
 }

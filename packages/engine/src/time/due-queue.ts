@@ -47,7 +47,12 @@ export class DueQueue {
       for (const slot of slots) {
         const ids = bucket.slots.get(slot) as string[];
         ids.sort();
-        for (const id of ids) fire(due, slot, id);
+        // What was asked for twice is due once: how often depends on what a restart forgot, so it must not show.
+        let before: string | undefined;
+        for (const id of ids) {
+          if (id !== before) fire(due, slot, id);
+          before = id;
+        }
       }
     }
   }

@@ -1,7 +1,6 @@
-import type { RecordColumns } from "@reprise/engine";
+import { type RecordColumns, readHeaders } from "@reprise/engine";
 import { expect, test } from "vitest";
 import { PartitionReader } from "../../src/reader/internal/partition-reader.ts";
-import { readHeaders } from "../../src/reader/read-headers.ts";
 import { encodeBatch, type MadeRecord } from "./encode-batch.ts";
 
 function columnsOf(records: readonly MadeRecord[]): RecordColumns {

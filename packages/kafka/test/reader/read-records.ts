@@ -1,5 +1,4 @@
-import type { LogReader, RecordColumns, TopicPartition } from "@reprise/engine";
-import { readHeaders } from "../../src/reader/read-headers.ts";
+import { type LogReader, type RecordColumns, readHeaders, type TopicPartition } from "@reprise/engine";
 
 export interface ReadRecord {
   readonly offset: number;

@@ -1,4 +1,5 @@
-import { type Admin, createPlainReader, readHeaders } from "@reprise/kafka";
+import { type Admin, createPlainReader } from "@reprise/kafka";
+import { readHeaders } from "@reprise/engine";
 
 export interface ReadRecord {
   readonly key: string | null;
