@@ -48,7 +48,7 @@ const zeroDigest = "0".repeat(32);
  * | live at N | none of them leads to N | DELTAS_LOST |
  *
  * A local store that is not used is destroyed, never repaired.
- * @throws RepriseError DELTAS_LOST · STATE_LOCKED · DISK_FULL
+ * @throws RepriseError CONTROL_LOST · DELTAS_LOST · STATE_LOCKED · DISK_FULL
  */
 export async function openTaskStore(options: SessionOptions, partition: number): Promise<OpenedStore> {
   const lead = options.spec.inputs[0] as { topic: string };
@@ -59,6 +59,13 @@ export async function openTaskStore(options: SessionOptions, partition: number):
     throw new RepriseError(
       "DECLARATION_CONFLICT",
       `the group ${groupOf(options.spec.id)} has an offset for ${lead.topic}-${partition} that Reprise did not commit`,
+    );
+  }
+  if (record !== undefined && record.control > options.control.position) {
+    throw new RepriseError(
+      "CONTROL_LOST",
+      `a commit of task ${partition} of ${options.spec.id} knew the control topic up to offset ${record.control}, and it ends at ${options.control.position}: it is another one, or cut short`,
+      { details: { deployment: options.spec.id, partition, known: record.control, end: options.control.position } },
     );
   }
   const opened = record?.mode === "live" ? await openLive(options, partition, record) : await openBuilding(options, partition, record);
