@@ -152,6 +152,7 @@ class WorkerRun implements Worker {
     this.url = server.url;
     const producer = createRecordProducer(options);
     const announcer = new Announcer(producer, () => this.announcement(), this.parts.logger);
+    this.workerMetrics.onTasksChanged = () => announcer.changed();
     const sampler = setInterval(() => this.session !== undefined && this.workerMetrics.sample(this.session), sampleIntervalMs);
     const close = async (): Promise<void> => {
       clearInterval(sampler);

@@ -13,6 +13,8 @@ const codeOf = (error: unknown): string => (RepriseError.is(error) ? error.code 
 export class WorkerMetrics {
   /** Tasks that stopped for good, for announcements and health. */
   readonly failures = new Map<number, { readonly partition: number; readonly code: string; readonly message: string }>();
+  /** Called when a task was opened, closed or has failed. */
+  onTasksChanged: () => void = () => undefined;
   private readonly metrics: Metrics;
   private readonly logger: Logger;
   private readonly ends = new Map<string, { log: EndSamples; bound: EndSamples }>();
@@ -32,12 +34,17 @@ export class WorkerMetrics {
       this.logger.info({ partition, how, durationMs: Math.round(durationMs) }, "task opened");
       const source = how.startsWith("local") ? "local" : how.startsWith("checkpoint") ? "checkpoint" : "empty";
       this.metrics.histogram("reprise_restore_duration_seconds").observe({ source }, durationMs / 1000);
+      this.onTasksChanged();
     },
-    taskClosed: (partition) => this.logger.info({ partition }, "task closed"),
+    taskClosed: (partition) => {
+      this.logger.info({ partition }, "task closed");
+      this.onTasksChanged();
+    },
     taskFailed: (partition, error) => {
       const message = error instanceof Error ? error.message : String(error);
       this.failures.set(partition, { partition, code: codeOf(error), message });
       this.logger.error({ partition, err: error }, "task stopped");
+      this.onTasksChanged();
     },
     wentLive: (partition) => this.logger.info({ partition }, "task is live"),
     startedPublishing: (partition) => this.logger.info({ partition }, "task publishes"),

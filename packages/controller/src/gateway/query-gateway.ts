@@ -29,7 +29,8 @@ export interface QueryGatewayOptions {
   readonly ask?: (url: string) => Promise<GatewayAnswer | undefined>;
 }
 
-const attempts = 8;
+/** Two seconds: a worker that was fenced opens its tasks anew within that time. */
+const attempts = 34;
 const pauseMs = 60;
 const workerTimeoutMs = 5_000;
 
@@ -45,7 +46,7 @@ export class QueryGateway {
   }
 
   /**
-   * Tries for about half a second: tasks move between workers, and at a cutover between deployments.
+   * Tries for about two seconds: tasks move between workers, and at a cutover between deployments.
    * @throws RepriseError PROCESSOR_UNKNOWN, VIEW_UNKNOWN, NOT_SERVING
    */
   async answer(query: ViewQuery): Promise<GatewayAnswer> {
@@ -101,8 +102,9 @@ export class QueryGateway {
 
   #owner(deployment: string, partition: number | undefined, attempt: number): WorkerAnnouncement | undefined {
     const workers = this.#options.workers(deployment);
-    if (partition !== undefined) return workers.find((worker) => worker.tasks.includes(partition));
-    return workers[attempt % Math.max(1, workers.length)];
+    const owner = partition === undefined ? undefined : workers.find((worker) => worker.tasks.includes(partition));
+    // Announcements lag behind: a worker that has opened the task a moment ago answers all the same, any other one names the task.
+    return owner ?? workers[attempt % Math.max(1, workers.length)];
   }
 
   #isFresh(processor: string, generation: number, deployment: string, answer: GatewayAnswer): boolean {

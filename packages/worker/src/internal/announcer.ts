@@ -4,6 +4,7 @@ import type { RecordProducer } from "@reprise/kafka";
 import type { Logger } from "pino";
 
 const intervalMs = 1_000;
+const togetherMs = 10;
 
 /** Says once a second on the status topic where the worker is and what it runs; at once when that changes. */
 export class Announcer {
@@ -11,7 +12,9 @@ export class Announcer {
   private readonly key: Buffer;
   private readonly current: () => Omit<WorkerAnnouncement, "format" | "kind" | "atMs">;
   private readonly logger: Logger;
-  private stopping = new AbortController();
+  private readonly stopping = new AbortController();
+  /** Ends the pause before the next announcement. */
+  private soon = new AbortController();
   private readonly running: Promise<void>;
 
   constructor(producer: RecordProducer, current: () => Omit<WorkerAnnouncement, "format" | "kind" | "atMs">, logger: Logger) {
@@ -23,8 +26,12 @@ export class Announcer {
     this.running = this.run();
   }
 
-  /** Announces now rather than within a second. */
-  async now(): Promise<void> {
+  /** Announces soon rather than within a second: what it runs has changed. */
+  changed(): void {
+    this.soon.abort();
+  }
+
+  private async announce(): Promise<void> {
     const announcement: WorkerAnnouncement = { format: 1, kind: "worker", atMs: Date.now(), ...this.current() };
     await this.producer.send(statusTopic, 0, this.key, Buffer.from(JSON.stringify(announcement)));
   }
@@ -32,15 +39,18 @@ export class Announcer {
   /** The worker is gone. */
   async stop(): Promise<void> {
     this.stopping.abort();
+    this.soon.abort();
     await this.running;
     await this.producer.send(statusTopic, 0, this.key, null).catch(() => undefined);
   }
 
   private async run(): Promise<void> {
-    const { signal } = this.stopping;
-    while (!signal.aborted) {
-      await this.now().catch((error: unknown) => this.logger.warn({ err: error }, "announcement failed"));
-      await sleep(intervalMs, undefined, { signal }).catch(() => undefined);
+    while (!this.stopping.signal.aborted) {
+      await this.announce().catch((error: unknown) => this.logger.warn({ err: error }, "announcement failed"));
+      await sleep(intervalMs, undefined, { signal: this.soon.signal }).catch(() => undefined);
+      // Several tasks change at once: one announcement for all.
+      if (this.soon.signal.aborted) await sleep(togetherMs);
+      this.soon = new AbortController();
     }
   }
 }
