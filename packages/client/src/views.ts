@@ -10,7 +10,7 @@ export interface Row<V> {
 }
 
 export interface ReadOptions {
-  /** A `position`: the answer waits until it has been reached. */
+  /** A `position`: the answer waits until it has been reached. Not yet: in this release the answer does not wait. */
   readonly atLeast?: string;
   /** How long to wait for it. */
   readonly timeout?: Duration;

@@ -37,6 +37,13 @@ describe("a deployment", () => {
     );
   });
 
+  it("has the same first input as the publisher", () => {
+    const first = stateAfter(planDeploy(stateAfter(), wish(1, artifactOf("1")), topics(["in", 4])));
+    const known = topics(["in", 4], ["also", 4]);
+    expect(planDeploy(first, wish(2, artifactOf("2"), { inputs: ["in", "also"] }), known).deployment.id).toBe("p.v2.1");
+    expect(() => planDeploy(first, wish(2, artifactOf("2"), { inputs: ["also", "in"] }), known)).toThrow("put 'in' first");
+  });
+
   it("does not write what another processor writes, nor what it reads", () => {
     const other = stateAfter(created(specOf("q", 1, { outputs: ["out"] }), true));
     expect(() => planDeploy(other, wish(1, artifactOf("1")), topics(["in", 4]))).toThrow("processor 'q'");

@@ -3,7 +3,14 @@ import { compileJsonScanner } from "../src/internal/compile/compile-json-scanner
 import { json, s, schemaRuntime } from "../src/index.ts";
 import type { SchemaNode } from "../src/internal/schema-node.ts";
 
-const shape = s.record("Flight", { origin: s.string, departure: s.timestamp, delay: s.int, ratio: s.double, late: s.boolean, note: s.string.optional() });
+const shape = s.record("Flight", {
+  origin: s.string,
+  departure: s.timestamp,
+  delay: s.int,
+  ratio: s.double,
+  late: s.boolean,
+  note: s.string.optional(),
+});
 const runtime = schemaRuntime(json(shape));
 const node: SchemaNode = {
   kind: "record",
@@ -45,7 +52,12 @@ const decoded = (text: string): unknown => {
 describe("the JSON scanner", () => {
   test("reads the usual form itself, as JSON.parse does", () => {
     expect(scanned(usual)).toEqual(JSON.parse(usual));
-    const other = usual.replace("JFK", "O'Hare / terminal 1").replace("-12", "0").replace("0.25", "-1.5e-3").replace("false", "true").replace("null", '""');
+    const other = usual
+      .replace("JFK", "O'Hare / terminal 1")
+      .replace("-12", "0")
+      .replace("0.25", "-1.5e-3")
+      .replace("false", "true")
+      .replace("null", '""');
     expect(scanned(other)).toEqual(JSON.parse(other));
     expect(Object.is((scanned(usual.replace("-12", "-0")) as { delay: number }).delay, -0)).toBe(true);
   });
@@ -117,6 +129,12 @@ describe("the JSON scanner", () => {
 
   test("shapes that are not flat are not scanned", () => {
     expect(compileJsonScanner({ kind: "string" })).toBeUndefined();
-    expect(compileJsonScanner({ kind: "record", name: "R", fields: [{ name: "a", node: { kind: "array", item: { kind: "int" } }, default: undefined }] })).toBeUndefined();
+    expect(
+      compileJsonScanner({
+        kind: "record",
+        name: "R",
+        fields: [{ name: "a", node: { kind: "array", item: { kind: "int" } }, default: undefined }],
+      }),
+    ).toBeUndefined();
   });
 });

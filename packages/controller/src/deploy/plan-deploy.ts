@@ -31,6 +31,7 @@ export function planDeploy(state: ControlState, wish: DeployWish, topics: Readon
     );
   }
   checkOutputs(state, wish);
+  checkLeadInput(state, wish);
   const deployment: DeploymentSpec = {
     id: `${name}.v${version}.${same.length + 1}`,
     processor: name,
@@ -64,6 +65,19 @@ function deployedInputs(wish: DeployWish, topics: ReadonlyMap<string, TopicDescr
     });
   }
   return found;
+}
+
+/** Tasks follow the publisher partition by partition of the first input, so both must have the same one. */
+function checkLeadInput(state: ControlState, { manifest }: DeployWish): void {
+  const publisher = state.deployments.get(publisherOf(state, manifest.name)?.deployment ?? "");
+  const theirs = publisher?.spec.inputs[0]?.topic;
+  const ours = manifest.inputs[0];
+  if (publisher === undefined || theirs === undefined || theirs === ours) return;
+  throw new RepriseError(
+    "DECLARATION_CONFLICT",
+    `The first input of version ${manifest.version} of '${manifest.name}' is '${ours}', that of ${publisher.spec.id}, which publishes, is '${theirs}': put '${theirs}' first.`,
+    { details: { processor: manifest.name, version: manifest.version, input: ours, publisher: publisher.spec.id } },
+  );
 }
 
 /** Two processors that write one topic would be two publishers of it, and one that reads its own output never ends. */

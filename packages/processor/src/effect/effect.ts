@@ -107,3 +107,10 @@ export function effectDefinitionOf(effect: unknown): EffectDefinition {
   if (definition === undefined) throw new RepriseError("INVALID_DECLARATION", "expected what effect({...}) returns");
   return definition;
 }
+
+/** The name of an effect, also of one that another copy of this package made; undefined for anything else. */
+export function effectNameOf(value: unknown): string | undefined {
+  return typeof value === "object" && value !== null
+    ? (value as { readonly [effectBrand]?: EffectDefinition })[effectBrand]?.name
+    : undefined;
+}

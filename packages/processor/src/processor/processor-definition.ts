@@ -1,4 +1,5 @@
 import { RepriseError, type Schema } from "@reprise/schema";
+import { effectNameOf } from "../effect/effect.ts";
 import type { AnyKey } from "../key.ts";
 import type { CounterDefinition } from "../metrics/counter.ts";
 import type { StateDefinition } from "../state/state-definition.ts";
@@ -66,13 +67,18 @@ export const abi = 1;
 
 /**
  * The definition of a processor, also of one that another copy of this package made (an artifact carries its own).
- * @throws RepriseError INVALID_DECLARATION when it is none, ABI_UNSUPPORTED when its copy is of another ABI
+ * @throws RepriseError INVALID_DECLARATION when it is none, NOT_SUPPORTED when it is an effect, ABI_UNSUPPORTED when its copy is of another ABI
  */
 export function definitionOf(processor: unknown): ProcessorDefinition {
   const definition =
     typeof processor === "object" && processor !== null
       ? (processor as { readonly [processorBrand]?: ProcessorDefinition })[processorBrand]
       : undefined;
+  const effect = definition === undefined ? effectNameOf(processor) : undefined;
+  if (effect !== undefined)
+    throw new RepriseError("NOT_SUPPORTED", `effect ${effect} can't be run by this release yet; only processors can`, {
+      details: { effect },
+    });
   if (definition === undefined) throw new RepriseError("INVALID_DECLARATION", "expected what processor({...}).handle({...}) returns");
   const given: number = definition.abi;
   if (given !== abi)

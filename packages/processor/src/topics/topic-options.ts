@@ -5,7 +5,7 @@ import { checkOneOf } from "../internal/check-options.ts";
 export type Partitioner = "murmur2" | "crc32";
 
 export interface TopicOptions<E> {
-  /** How its producers place keys. Default "murmur2" (Java); librdkafka's own default is "crc32". Checked on real records: joins and view reads depend on it. */
+  /** How its producers place keys. Default "murmur2" (Java); librdkafka's own default is "crc32". Joins and view reads depend on it; it is not checked yet. */
   readonly partitioner?: Partitioner;
   /** Event time in epoch ms; default: the record's timestamp. */
   readonly time?: (event: E) => number;

@@ -98,7 +98,7 @@ export const errorTable = {
   CONTROL_LOST: entry(
     false,
     "The control topic is missing, another, or shorter than commit records say.",
-    "Restore it: reprise control rebuild.",
+    "Restore the control topic from a copy of it; without it nobody knows who published what.",
   ),
   // Control
   CONTROLLER_UNREACHABLE: entry(true, "The controller did not answer.", "Check that it runs, and its address (--controller)."),
