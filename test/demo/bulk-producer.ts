@@ -63,5 +63,7 @@ export async function createBulkProducer(options: KafkaConnectionOptions): Promi
 }
 
 function called(call: (done: (error: unknown) => void) => void): Promise<void> {
-  return new Promise((resolve, reject) => call((error) => (error ? reject(error instanceof Error ? error : new Error(String(error))) : resolve())));
+  return new Promise((resolve, reject) =>
+    call((error) => (error ? reject(error instanceof Error ? error : new Error("the producer failed", { cause: error })) : resolve())),
+  );
 }

@@ -18,7 +18,10 @@ const patienceMs = 240_000;
 const silent: Narrator = { heading() {}, line() {}, progress() {}, table() {} };
 
 /** Flights, version 1 publishing, more flights arriving; then `story`, then every row against the model and every seam. */
-async function tell(options: Omit<DemoEnvironmentOptions, "stabilityMs">, story: (stage: Stage, arrival: Arrival, v1: string) => Promise<string>): Promise<void> {
+async function tell(
+  options: Omit<DemoEnvironmentOptions, "stabilityMs">,
+  story: (stage: Stage, arrival: Arrival, v1: string) => Promise<string>,
+): Promise<void> {
   const environment = await startEnvironment({ ...options, stabilityMs: 1000 });
   const closers: (() => Promise<void>)[] = [];
   let told = false;
@@ -27,7 +30,12 @@ async function tell(options: Omit<DemoEnvironmentOptions, "stabilityMs">, story:
     closers.push(async () => log.close());
     const { names, admin } = environment;
     await createDemoTopics(admin, [names.flights, names.hourly], partitions);
-    const follower = follow({ reader: await environment.openReader(), topic: names.hourly, partitions, ends: () => admin.endOffsets(names.hourly) });
+    const follower = follow({
+      reader: await environment.openReader(),
+      topic: names.hourly,
+      partitions,
+      ends: () => admin.endOffsets(names.hourly),
+    });
     closers.push(() => follower.stop());
     const stage: Stage = { environment, narrator: silent, log, follower };
     const loader = openFlightLoader({ log, producer: environment.producer, topic: names.flights });
@@ -50,7 +58,9 @@ async function tell(options: Omit<DemoEnvironmentOptions, "stabilityMs">, story:
 }
 
 async function caughtUp({ environment }: Stage, id: string): Promise<void> {
-  await until(`${id} caught up`, patienceMs, async () => (deploymentIn(await environment.client.status(), id).state === "CaughtUp" ? true : undefined));
+  await until(`${id} caught up`, patienceMs, async () =>
+    deploymentIn(await environment.client.status(), id).state === "CaughtUp" ? true : undefined,
+  );
 }
 
 function killNine(pid: number | undefined): void {
@@ -81,7 +91,11 @@ test("a publisher that is killed in the middle of the cutover loses and doubles 
     const { environment } = stage;
     const v2 = await environment.deploy(environment.names.sources.v2);
     await caughtUp(stage, v2);
-    for (const [verb, from, to] of [["cutover", v1, v2], ["rollback", v2, v1], ["cutover", v1, v2]] as const) {
+    for (const [verb, from, to] of [
+      ["cutover", v1, v2],
+      ["rollback", v2, v1],
+      ["cutover", v1, v2],
+    ] as const) {
       const [pid] = environment.dev.workerPids(from);
       const asked = takeOver(stage, arrival, verb, to);
       await sleep(0);
@@ -105,7 +119,10 @@ test("a controller that is killed in the middle of the cutover goes on where it 
     const first = environment.dev.controllerPid();
     await switchThrough(stage, arrival, "cutover", v2);
     expect(environment.dev.controllerPid()).not.toBe(first);
-    for (const [verb, to] of [["rollback", v1], ["cutover", v2]] as const) {
+    for (const [verb, to] of [
+      ["rollback", v1],
+      ["cutover", v2],
+    ] as const) {
       const pid = environment.dev.controllerPid();
       await switchThrough(stage, arrival, verb, to, () => killNine(pid));
       expect(environment.dev.controllerPid()).not.toBe(pid);
@@ -115,7 +132,13 @@ test("a controller that is killed in the middle of the cutover goes on where it 
 });
 
 /** Like `takeOver`, but the controller may be away at any moment: only what it says when it is back counts. */
-async function switchThrough({ environment, follower }: Stage, _arrival: Arrival, verb: "cutover" | "rollback", to: string, onIntended?: () => void): Promise<void> {
+async function switchThrough(
+  { environment, follower }: Stage,
+  _arrival: Arrival,
+  verb: "cutover" | "rollback",
+  to: string,
+  onIntended?: () => void,
+): Promise<void> {
   const { client, names } = environment;
   const asked = verb === "cutover" ? client.cutover(names.processor, { to }) : client.rollback(names.processor);
   await asked.catch((error: unknown) => {

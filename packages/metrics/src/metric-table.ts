@@ -59,9 +59,7 @@ export const metricTable = {
   // Work
   reprise_records_total: worker("counter", input, "Records processed."),
   reprise_output_records_total: worker("counter", ["topic"], "Records written to an output, when publishing."),
-  reprise_muted_records_total: worker("counter", ["topic"], "Records that were not written because the task does not publish."),
   reprise_commits_total: worker("counter", [], "Commits that succeeded."),
-  reprise_commit_failures_total: worker("counter", ["reason"], "Commits that were given up or repeated, by error code."),
   reprise_commit_duration_seconds: worker("histogram", [], "From the first call of a commit until Kafka has decided it.", commitSeconds),
   reprise_batch_duration_seconds: worker("histogram", [], "Time in handlers, timers and windows per batch.", commitSeconds),
   reprise_batch_records: worker("histogram", [], "Records per batch.", batchRecords),
@@ -69,11 +67,9 @@ export const metricTable = {
   reprise_restarts_total: worker("counter", ["reason"], "Times that a task or the producer was opened anew, by error code."),
   // State
   reprise_state_bytes: worker("gauge", task, "Size of the local store, roughly."),
-  reprise_state_rows: worker("gauge", task, "Rows of the task's state."),
   reprise_cache_hits_total: worker("counter", task, "Rows that a batch found in the cache."),
   reprise_cache_misses_total: worker("counter", task, "Rows that a batch read from the local store."),
   reprise_checkpoint_commit: worker("gauge", task, "n of the newest checkpoint that is durable."),
-  reprise_checkpoint_bytes: worker("gauge", task, "Size of the newest checkpoint."),
   reprise_checkpoint_duration_seconds: worker("histogram", [], "From the start of a checkpoint until it is durable.", copySeconds),
   reprise_restore_duration_seconds: worker(
     "histogram",
@@ -127,11 +123,7 @@ export const metricTable = {
   ),
   reprise_publishing: controller("gauge", deployment, "1 while the deployment has an open publication interval."),
   reprise_publication_intervals: controller("gauge", deployment, "Publication intervals of the deployment, closed ones included."),
-  reprise_publication_interval_start_offset: controller(
-    "gauge",
-    deploymentInput,
-    "Where the newest publication interval begins.",
-  ),
+  reprise_publication_interval_start_offset: controller("gauge", deploymentInput, "Where the newest publication interval begins."),
   reprise_publication_interval_end_offset: controller(
     "gauge",
     deploymentInput,
@@ -144,11 +136,6 @@ export const metricTable = {
     "Cutovers and rollbacks; outcome is cutover, rollback or the error code.",
   ),
   reprise_cutover_duration_seconds: controller("histogram", ["processor"], "From the intent until the new publisher serves.", copySeconds),
-  reprise_comparison_differences: controller(
-    "gauge",
-    ["processor", "version", "against", "kind"],
-    "Differences that the last comparison found; kind is outputs, state or views.",
-  ),
   reprise_leader: controller("gauge", [], "1 while this controller leads."),
   // Metrics themselves
   reprise_metrics_dropped_total: every(

@@ -65,6 +65,8 @@ export interface Metrics {
 type AnyLabels = { readonly [label: string]: string | number };
 type Metric = Counter | Gauge | Histogram;
 
+/** Gauges of prom-client that are named like counters, which promtool rightly dislikes; what they sum up is there by type. */
+const misnamed = ["nodejs_active_handles_total", "nodejs_active_requests_total", "nodejs_active_resources_total"];
 const userPrefix = "reprise_user_";
 /** A label of a user's counter may hold anything, such as a customer's number. */
 const maxUserSeries = 1_000;
@@ -72,7 +74,10 @@ const maxUserSeries = 1_000;
 export function createMetrics(options: MetricsOptions = {}): Metrics {
   const registry = new Registry();
   if (options.defaultLabels !== undefined) registry.setDefaultLabels({ ...options.defaultLabels });
-  if (options.processMetrics ?? true) collectDefaultMetrics({ register: registry });
+  if (options.processMetrics ?? true) {
+    collectDefaultMetrics({ register: registry });
+    for (const name of misnamed) registry.removeSingleMetric(name);
+  }
   const maxSeries = options.maxSeries ?? 5_000;
   const metrics = new Map<string, Metric>();
   const bounds = new Map<Metric, LabelBound>();

@@ -1,4 +1,4 @@
-import { EndSamples, type FaultCount, type RunningTask, type Session, type SessionObserver } from "@reprise/engine";
+import { EndSamples, type FaultCount, type PartitionEnd, type RunningTask, type Session, type SessionObserver } from "@reprise/engine";
 import type { Metrics } from "@reprise/metrics";
 import { RepriseError } from "@reprise/schema";
 import type { Logger } from "pino";
@@ -18,6 +18,8 @@ export class WorkerMetrics {
   private readonly metrics: Metrics;
   private readonly logger: Logger;
   private readonly ends = new Map<string, { log: EndSamples; bound: EndSamples }>();
+  /** Partitions whose end is held back by a transaction, and since when by this one. */
+  private readonly unstable = new Map<string, { readonly lastStableOffset: number; readonly sinceMs: number }>();
   private readonly counted = new Map<number, Counters & { hits: number; misses: number; lateMerged: number }>();
   private readonly countedFaults = new Map<number, readonly FaultCount[]>();
 
@@ -106,10 +108,23 @@ export class WorkerMetrics {
       set("reprise_committed_position", task.meta.position[topic] ?? 0);
       set("reprise_end_offset", end.lastStableOffset);
       set("reprise_unstable_records", Math.max(0, end.highWatermark - end.lastStableOffset));
+      set("reprise_unstable_seconds", this.unstableMs(`${topic}-${partition}`, end, nowMs) / 1000);
     }
     if (Number.isFinite(task.streamTimeMs)) this.metrics.gauge("reprise_stream_time_seconds").set({ partition }, task.streamTimeMs / 1000);
     this.metrics.gauge("reprise_state_bytes").set({ partition }, store.approximateSizeBytes());
     this.count(running);
+  }
+
+  /** For how long the last stable offset has stood still below the high watermark. */
+  private unstableMs(name: string, { lastStableOffset, highWatermark }: PartitionEnd, nowMs: number): number {
+    if (lastStableOffset >= highWatermark) {
+      this.unstable.delete(name);
+      return 0;
+    }
+    const before = this.unstable.get(name);
+    if (before?.lastStableOffset === lastStableOffset) return nowMs - before.sinceMs;
+    this.unstable.set(name, { lastStableOffset, sinceMs: nowMs });
+    return 0;
   }
 
   private count(running: RunningTask): void {

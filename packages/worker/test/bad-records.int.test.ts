@@ -32,7 +32,8 @@ const undecodable: readonly TestRecord[] = [
   { key: "a", value: null },
   { key: null, value: { seq: 1, fault: "" } },
 ];
-const counted = async (deployed: Deployed): Promise<unknown[]> => (await deployed.outputs()).flat().map(({ value }) => JSON.parse(value as string));
+const counted = async (deployed: Deployed): Promise<unknown[]> =>
+  (await deployed.outputs()).flat().map(({ value }) => JSON.parse(value as string));
 
 /** What the outputs must be: only the good records are counted, and nothing of the faulty ones is left. */
 const results = (...seqs: number[]): object[] => seqs.map((seq, i) => ({ seq, count: i + 1 }));
@@ -40,12 +41,27 @@ const results = (...seqs: number[]): object[] => seqs.map((seq, i) => ({ seq, co
 describe("with the policy 'fail'", () => {
   const cases: readonly { name: string; record: TestRecord; code: string; why: RegExp }[] = [
     { name: "a value that is no JSON", record: undecodable[0] as TestRecord, code: "RECORD_UNDECODABLE", why: /does not decode: .*JSON/ },
-    { name: "a value that does not fit its schema", record: undecodable[1] as TestRecord, code: "RECORD_UNDECODABLE", why: /does not decode: .*seq/ },
+    {
+      name: "a value that does not fit its schema",
+      record: undecodable[1] as TestRecord,
+      code: "RECORD_UNDECODABLE",
+      why: /does not decode: .*seq/,
+    },
     { name: "a record without a value", record: undecodable[3] as TestRecord, code: "RECORD_UNDECODABLE", why: /has no value/ },
     { name: "a record without a key", record: undecodable[4] as TestRecord, code: "RECORD_UNDECODABLE", why: /has no key/ },
     { name: "a handler that throws", record: faulty(9, "throw"), code: "HANDLER_FAILED", why: /failed in on\.commands: no 9, please/ },
-    { name: "a handler that returns a promise", record: faulty(9, "promise"), code: "ASYNC_HANDLER", why: /on\.commands .* returned a promise/ },
-    { name: "an output that does not fit its schema", record: faulty(9, "output"), code: "OUTPUT_INVALID", why: /output done \(.*-out\): value: .*seq/ },
+    {
+      name: "a handler that returns a promise",
+      record: faulty(9, "promise"),
+      code: "ASYNC_HANDLER",
+      why: /on\.commands .* returned a promise/,
+    },
+    {
+      name: "an output that does not fit its schema",
+      record: faulty(9, "output"),
+      code: "OUTPUT_INVALID",
+      why: /output done \(.*-out\): value: .*seq/,
+    },
   ];
 
   test.each(cases)("$name stops its task in front of the record, names it, and loses nothing", async ({ record, code, why }) => {
@@ -88,7 +104,11 @@ describe("with the policy 'fail'", () => {
 
     const second = await deployed.startWorker();
     const again = await until("the failure again", async () => (await healthOf(second)).failures[0]);
-    expect(again).toMatchObject({ partition: failed, code: "HANDLER_FAILED", message: expect.stringContaining(`-${failed}@${before[failed]} `) as string });
+    expect(again).toMatchObject({
+      partition: failed,
+      code: "HANDLER_FAILED",
+      message: expect.stringContaining(`-${failed}@${before[failed]} `) as string,
+    });
     await second.worker.stop();
     expect(await deployed.committed()).toEqual(before);
     // Everything in front of it is there once.
@@ -108,7 +128,9 @@ describe("with the policy 'skip'", () => {
       const seen = await readMetrics(worker.worker.url);
       return sumOf(seen, "reprise_skipped_records_total") === undecodable.length + 2 && seen;
     });
-    expect(sumOf(metrics, "reprise_skipped_records_total", { topic: deployed.input, reason: "RECORD_UNDECODABLE" })).toBe(undecodable.length);
+    expect(sumOf(metrics, "reprise_skipped_records_total", { topic: deployed.input, reason: "RECORD_UNDECODABLE" })).toBe(
+      undecodable.length,
+    );
     expect(sumOf(metrics, "reprise_skipped_records_total", { topic: deployed.input, reason: "HANDLER_FAILED" })).toBe(1);
     expect(sumOf(metrics, "reprise_dead_letters_total")).toBe(0);
     expect(await healthOf(worker)).toMatchObject({ status: 200, ok: true });
@@ -137,15 +159,21 @@ describe("with the policy 'dead-letter'", () => {
     expect(await counted(deployed)).toEqual(results(1, 2));
     const letters = (await lab.read(deadLetterTopicOf(deployed.names.processor))).flat();
     const originals = (await lab.read(deployed.input)).flat().slice(1, 1 + bad.length);
-    expect(letters.map(({ key, valueBytes }) => ({ key, valueBytes }))).toEqual(originals.map(({ key, valueBytes }) => ({ key, valueBytes })));
+    expect(letters.map(({ key, valueBytes }) => ({ key, valueBytes }))).toEqual(
+      originals.map(({ key, valueBytes }) => ({ key, valueBytes })),
+    );
     const codes = [...undecodable.map(() => "RECORD_UNDECODABLE"), "HANDLER_FAILED", "RECORD_REJECTED"];
     expect(letters.map(({ headers }) => headers["reprise-code"])).toEqual(codes);
     expect(letters.map(({ headers }) => headers["reprise-source"])).toEqual(bad.map((_, i) => `${deployed.input}-0@${i + 1}`));
     const reasons = letters.map(({ headers }) => headers["reprise-reason"]);
-    for (const [i, why] of [/JSON/, /seq/, /seq/, /no value/, /no key/, /no 8, please/, /9 is not wanted/].entries()) expect(reasons[i]).toMatch(why);
+    for (const [i, why] of [/JSON/, /seq/, /seq/, /no value/, /no key/, /no 8, please/, /9 is not wanted/].entries())
+      expect(reasons[i]).toMatch(why);
     await until("them to be counted", async () => {
       const seen = await readMetrics(worker.worker.url);
-      return codes.every((code) => sumOf(seen, "reprise_dead_letters_total", { topic: deployed.input, reason: code }) === codes.filter((one) => one === code).length);
+      return codes.every(
+        (code) =>
+          sumOf(seen, "reprise_dead_letters_total", { topic: deployed.input, reason: code }) === codes.filter((one) => one === code).length,
+      );
     });
     expect(await healthOf(worker)).toMatchObject({ status: 200, ok: true });
     await worker.worker.stop();

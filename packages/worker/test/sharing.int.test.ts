@@ -1,4 +1,3 @@
-import { deltaTopicOf, groupOf, partitionForKey } from "@reprise/engine";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { Lab, openings, type TestRecord } from "./support/lab.ts";
 import { readMetrics, sumOf } from "./support/metrics.ts";
@@ -19,7 +18,7 @@ interface Health {
 }
 
 const health = async (url: string): Promise<Health> => (await (await fetch(`${url}/healthz`)).json()) as Health;
-const tasksOf = async (url: string): Promise<number[]> => (await health(url)).tasks.map(({ partition }) => partition).sort();
+const tasksOf = async (url: string): Promise<number[]> => (await health(url)).tasks.map(({ partition }) => partition).sort((a, b) => a - b);
 
 describe("two workers of a deployment", () => {
   test("share its tasks; when one is killed the other takes over, and each result comes once", async () => {
@@ -32,7 +31,7 @@ describe("two workers of a deployment", () => {
       const both = [await tasksOf(firstUrl), await tasksOf(secondUrl)];
       return both.every((tasks) => tasks.length === 2) && both;
     });
-    expect(shares.flat().sort()).toEqual([0, 1, 2, 3]);
+    expect(shares.flat().sort((a, b) => a - b)).toEqual([0, 1, 2, 3]);
     await deployed.committedAll();
 
     // In the middle of more work.
@@ -108,7 +107,11 @@ describe("a processor of two inputs", () => {
   });
 
   test("counts a record that comes after its turn, and processes it at once", async () => {
-    const deployed = await lab.deploy({ source: "merged", inputs: [`late-orders-${Date.now()}`, `late-payments-${Date.now()}`], partitions: 1 });
+    const deployed = await lab.deploy({
+      source: "merged",
+      inputs: [`late-orders-${Date.now()}`, `late-payments-${Date.now()}`],
+      partitions: 1,
+    });
     const [orders, paid] = deployed.names.inputs as [string, string];
     const { worker } = await deployed.startWorker();
     const now = Date.now();
@@ -117,10 +120,9 @@ describe("a processor of two inputs", () => {
     await lab.send(paid, [{ key: "a", value: { seq: 2 }, timestampMs: now - 60_000 }]);
     await deployed.committedAll();
     await until("it to be counted", async () => sumOf(await readMetrics(worker.url), "reprise_late_merged_records_total") === 1);
-    expect((await deployed.outputs()).flat().map(({ value }) => (JSON.parse(value as string) as { trail: string }).trail.slice(0, 2))).toEqual([
-      "o1",
-      "p2",
-    ]);
+    expect(
+      (await deployed.outputs()).flat().map(({ value }) => (JSON.parse(value as string) as { trail: string }).trail.slice(0, 2)),
+    ).toEqual(["o1", "p2"]);
     await worker.stop();
   });
 });

@@ -1,4 +1,5 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
+import { type Interrupted, notInterrupted, Stopped } from "../internal/stopped.ts";
 import type { LogReader } from "../ports/log-reader.ts";
 import type { TopicOffsets } from "../ports/topic-offsets.ts";
 import type { ControlRecord } from "./control-event.ts";
@@ -38,12 +39,14 @@ export class ControlLogTail {
 
   /**
    * Reads up to the end offset that is asked for now. Whoever calls this after `initTransactions` knows every decision that could have been taken
-   * before it (design section 8, rule a). Waits for a transaction that is still open at the end.
+   * before it (design section 8, rule a). Waits for a transaction that is still open at the end, and for brokers that are away, as long as it takes:
+   * throws `Stopped` when `interrupted` says so.
    */
-  async readToEnd(): Promise<void> {
+  async readToEnd(interrupted: Interrupted = notInterrupted): Promise<void> {
     const end = await this.offsets.highWatermark(partition);
     this.poll();
     while (this.position < end) {
+      if (interrupted()) throw new Stopped();
       await this.reader.wait(1000);
       await nextTurn();
       this.poll();

@@ -1,10 +1,11 @@
-import { RepriseError } from "@reprise/schema";
+import { describeSchema, RepriseError, type Schema } from "@reprise/schema";
 import type { ProcessorDefinition } from "@reprise/processor";
 import { type AggregateDefinitions, unsupportedAggregates } from "../window/aggregate-layout.ts";
 
 /** What a definition declares and this release can't run, one phrase each. Empty: it can be run. */
 export function unsupportedFeatures(definition: ProcessorDefinition): string[] {
   const out: string[] = [];
+  if (definition.onError.late !== "drop") out.push(`onError.late: "${definition.onError.late}" (set late on the window)`);
   if (definition.order !== "log") out.push(`order: "${definition.order}"`);
   for (const [alias, input] of Object.entries(definition.inputs)) {
     if (input.kind !== "topic" && input.kind !== "table") out.push(`input ${alias}: ${input.kind === "rekey" ? "rekey()" : "events()"}`);
@@ -30,6 +31,28 @@ export function unsupportedFeatures(definition: ProcessorDefinition): string[] {
     for (const what of unsupportedAggregates(window.aggregate as AggregateDefinitions)) out.push(`windows.${name}.aggregate.${what}`);
   }
   if (Object.keys(definition.handlers?.migrate ?? {}).length > 0) out.push("migrate");
+  for (const [where, schema] of schemasOf(definition)) {
+    const { format } = describeSchema(schema);
+    if (format === "registry" || format === "protobuf") out.push(`${where}: ${format}()`);
+  }
+  return out;
+}
+
+/** Every schema that records or rows are read and written with, by the name of what has it. */
+function schemasOf(definition: ProcessorDefinition): [string, Schema<unknown>][] {
+  const out: [string, Schema<unknown>][] = [[`key ${definition.key.name}`, definition.key.schema as Schema<unknown>]];
+  for (const [alias, input] of Object.entries(definition.inputs))
+    if (input.kind === "topic" || input.kind === "table") out.push([`input ${alias}`, input.value]);
+  for (const [alias, output] of Object.entries(definition.outputs)) {
+    if (output.kind === "events") continue;
+    out.push([`output ${alias}`, output.value], [`key of output ${alias}`, output.key.schema as Schema<unknown>]);
+  }
+  for (const [name, state] of Object.entries(definition.state)) {
+    if (state.type === "value") out.push([`state.${name}`, state.schema]);
+    if (state.type === "map") out.push([`state.${name}: key`, state.key], [`state.${name}`, state.value]);
+  }
+  for (const [name, { id }] of Object.entries(definition.timers)) if (id !== undefined) out.push([`timers.${name}`, id]);
+  if (definition.params !== undefined) out.push(["params", definition.params]);
   return out;
 }
 

@@ -34,9 +34,9 @@ export class FollowPoller {
     this.running ??= this.run();
   }
 
-  async stop(): Promise<void> {
+  /** At once: a read that is under way may take as long as its retries, and its answer is for nobody. */
+  stop(): void {
     this.stopped = true;
-    await this.running;
   }
 
   private async run(): Promise<void> {
@@ -54,7 +54,7 @@ export class FollowPoller {
         partitions.map((partition) => ({ topic: this.leadTopic, partition })),
       );
       this.lastError = undefined;
-      if (publisher !== this.publisher) return;
+      if (this.stopped || publisher !== this.publisher) return;
       const bounds = new Map<number, { readonly [topic: string]: number }>();
       for (const { partition, offset, metadata } of committed) {
         const record: CommitRecord | undefined = decodeCommitRecord(metadata);

@@ -3,6 +3,7 @@ import { RepriseError } from "@reprise/schema";
 import { type CommitRecord, decodeCommitRecord } from "../commit/commit-record.ts";
 import { DeltaAssembler } from "../commit/delta.ts";
 import { deltaTopicOf, groupOf } from "../control/names.ts";
+import { type Interrupted, notInterrupted, Stopped } from "../internal/stopped.ts";
 import type { CheckpointManifest } from "../ports/checkpoint-store.ts";
 import type { RowWrite, StateStore } from "../ports/state-store.ts";
 import { addDigest, digestToHex, hash128, hashResult } from "../state/digest.ts";
@@ -48,9 +49,13 @@ const zeroDigest = "0".repeat(32);
  * | live at N | none of them leads to N | DELTAS_LOST |
  *
  * A local store that is not used is destroyed, never repaired.
- * @throws RepriseError CONTROL_LOST · DELTAS_LOST · STATE_LOCKED · DISK_FULL
+ * @throws RepriseError CONTROL_LOST · DELTAS_LOST · STATE_LOCKED · DISK_FULL; `Stopped` when `interrupted` says so
  */
-export async function openTaskStore(options: SessionOptions, partition: number): Promise<OpenedStore> {
+export async function openTaskStore(
+  options: SessionOptions,
+  partition: number,
+  interrupted: Interrupted = notInterrupted,
+): Promise<OpenedStore> {
   const lead = options.spec.inputs[0] as { topic: string };
   // 4. The commit record, require-stable: no transaction of a former owner is pending any more.
   const [committed] = await options.groupOffsets.committed(groupOf(options.spec.id), [{ topic: lead.topic, partition }]);
@@ -61,6 +66,8 @@ export async function openTaskStore(options: SessionOptions, partition: number):
       `the group ${groupOf(options.spec.id)} has an offset for ${lead.topic}-${partition} that Reprise did not commit`,
     );
   }
+  // Another worker may have read further before it committed: only the end of the log tells.
+  if (record !== undefined && record.control > options.control.position) await options.control.readToEnd(interrupted);
   if (record !== undefined && record.control > options.control.position) {
     throw new RepriseError(
       "CONTROL_LOST",
@@ -68,7 +75,8 @@ export async function openTaskStore(options: SessionOptions, partition: number):
       { details: { deployment: options.spec.id, partition, known: record.control, end: options.control.position } },
     );
   }
-  const opened = record?.mode === "live" ? await openLive(options, partition, record) : await openBuilding(options, partition, record);
+  const opened =
+    record?.mode === "live" ? await openLive(options, partition, record, interrupted) : await openBuilding(options, partition, record);
   return { ...opened, recorded: record !== undefined };
 }
 
@@ -82,23 +90,23 @@ export function publishesFromStart(options: SessionOptions): boolean {
 
 async function openBuilding(options: SessionOptions, partition: number, record: CommitRecord | undefined): Promise<Opened> {
   const local = await openLocal(options, partition);
+  const manifests = await options.checkpoints.list({ deployment: options.spec.id, partition });
+  const lost = decidedBefore(local?.meta, manifests);
+  if (lost > 0) {
+    await local?.store.close();
+    throw new RepriseError(
+      "DELTAS_LOST",
+      `task ${partition} of ${options.spec.id} has a state of commit ${lost}, and Kafka no commit record of it: committed offsets are gone`,
+      { details: { deployment: options.spec.id, partition, n: lost } },
+    );
+  }
   if (record === undefined && publishesFromStart(options)) {
-    if (local?.meta.mode === "live" && local.meta.n > 0) {
-      await local.store.close();
-      throw new RepriseError(
-        "DELTAS_LOST",
-        `task ${partition} of ${options.spec.id} has a local state of commit ${local.meta.n}, and Kafka no commit record: committed offsets are gone`,
-        {
-          details: { deployment: options.spec.id, partition, n: local.meta.n },
-        },
-      );
-    }
     await local?.store.close();
     return fresh(options, partition, "live", "empty state");
   }
   if (local !== undefined)
     return { store: local.store, meta: { ...local.meta, mode: "building", n: 0 }, storeIsEmpty: false, how: "local store" };
-  for (const manifest of await options.checkpoints.list({ deployment: options.spec.id, partition })) {
+  for (const manifest of manifests) {
     const restored = await restoreCheckpoint(options, partition, manifest);
     if ("discarded" in restored) continue;
     return {
@@ -111,12 +119,20 @@ async function openBuilding(options: SessionOptions, partition: number, record: 
   return fresh(options, partition, "building", "empty state");
 }
 
-async function openLive(options: SessionOptions, partition: number, record: CommitRecord): Promise<Opened> {
+/**
+ * The newest commit that was decided, as far as a local store and checkpoints know: without a commit record of it, going on from anywhere would publish
+ * again. A base, n = 0, says nothing: it is written before it is decided.
+ */
+function decidedBefore(local: TaskMeta | undefined, manifests: readonly CheckpointManifest[]): number {
+  return Math.max(local?.mode === "live" ? local.n : 0, manifests[0]?.n ?? 0);
+}
+
+async function openLive(options: SessionOptions, partition: number, record: CommitRecord, interrupted: Interrupted): Promise<Opened> {
   // After the commit record was read: the deltas of every decided commit lie below this.
   const end = await options.offsets.highWatermark({ topic: deltaTopicOf(options.spec.id), partition });
   const reasons: string[] = [];
   for await (const base of basesOf(options, partition, record, reasons)) {
-    const result = await applyDeltas(options, partition, base, record, end).catch(async (error: unknown) => {
+    const result = await followDeltas(options, partition, base, record, end, interrupted).catch(async (error: unknown) => {
       // The next session opens the store again: left open, it would be locked.
       await base.store.close().catch(() => undefined);
       throw error;
@@ -155,7 +171,9 @@ async function* basesOf(options: SessionOptions, partition: number, record: Comm
   }
   if (publishesFromStart(options)) {
     const empty = await fresh(options, partition, "live", "empty state");
-    yield { store: empty.store, meta: empty.meta, how: "empty state" };
+    // Where it began is what was decided, not where the log begins now: what was deleted meanwhile must not be jumped over.
+    const meta = record.n === 0 ? { ...empty.meta, position: record.position } : empty.meta;
+    yield { store: empty.store, meta, how: "empty state" };
   }
 }
 
@@ -184,18 +202,19 @@ async function fresh(options: SessionOptions, partition: number, mode: "building
 /** The local store when it is this deployment's and says where it stands; anything else is destroyed. */
 async function openLocal(options: SessionOptions, partition: number): Promise<{ store: StateStore; meta: TaskMeta } | undefined> {
   const folder = folderOf(options, partition);
-  let store: StateStore;
+  let store: StateStore | undefined;
   try {
     store = await options.stateEngine.open(folder);
+    const bytes = store.get(metaRowKey);
+    const meta = bytes === undefined ? undefined : decodeMeta(bytes);
+    if (meta !== undefined && meta.deployment === options.spec.id && meta.partition === partition) return { store, meta };
   } catch (error) {
-    if (!RepriseError.is(error) || error.code !== "STATE_CORRUPT") throw error;
-    await options.stateEngine.destroy(folder);
-    return undefined;
+    if (!RepriseError.is(error) || error.code !== "STATE_CORRUPT") {
+      await store?.close().catch(() => undefined);
+      throw error;
+    }
   }
-  const bytes = store.get(metaRowKey);
-  const meta = bytes === undefined ? undefined : decodeMeta(bytes);
-  if (meta !== undefined && meta.deployment === options.spec.id && meta.partition === partition) return { store, meta };
-  await store.close();
+  await store?.close().catch(() => undefined);
   await options.stateEngine.destroy(folder);
   return undefined;
 }
@@ -256,6 +275,19 @@ async function writeRows(
   return digestToHex(digest);
 }
 
+/** Deltas that are gone or damaged lead nowhere from this base (step 7); another one may need fewer of them. */
+const unreadable: ReadonlySet<string> = new Set(["INPUT_TRUNCATED", "BATCH_CORRUPT", "DELTAS_LOST"]);
+
+async function followDeltas(...args: Parameters<typeof applyDeltas>): Promise<Opened | Discarded> {
+  try {
+    return await applyDeltas(...args);
+  } catch (error) {
+    if (error instanceof RangeError || error instanceof SyntaxError || (RepriseError.is(error) && unreadable.has(error.code)))
+      return { discarded: error.message };
+    throw error;
+  }
+}
+
 /** Step 6: deltas n + 1, n + 2, …, only whole and only where 'digest before' is ours, until N. */
 async function applyDeltas(
   options: SessionOptions,
@@ -263,6 +295,7 @@ async function applyDeltas(
   base: Base,
   record: CommitRecord,
   end: number,
+  interrupted: Interrupted,
 ): Promise<Opened | Discarded> {
   let { meta } = base;
   const first = meta.n;
@@ -278,6 +311,7 @@ async function applyDeltas(
         if (columns === undefined) {
           // The end of the partition is no reason to stop: only when all that was there after step 4 was read is N missing.
           if (position >= end) return { discarded: `delta ${meta.n + 1} is missing` };
+          if (interrupted()) throw new Stopped();
           await options.systemReader.wait(100);
           // A reader with something else to take answers at once: let I/O have its turn.
           await nextTurn();
@@ -301,6 +335,11 @@ async function applyDeltas(
   }
   if (meta.digest !== record.digest)
     return { discarded: `at commit ${record.n} its digest is ${meta.digest}, the commit record's ${record.digest}` };
+  const elsewhere = Object.keys(record.position).find((topic) => meta.position[topic] !== record.position[topic]);
+  if (elsewhere !== undefined)
+    return {
+      discarded: `at commit ${record.n} it stands at ${elsewhere}@${meta.position[elsewhere]}, the commit record at ${record.position[elsewhere]}`,
+    };
   const applied = meta.n - first;
   return { store: base.store, meta, storeIsEmpty: false, how: applied === 0 ? base.how : `${base.how} + ${applied} deltas` };
 }

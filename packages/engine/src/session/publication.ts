@@ -25,22 +25,28 @@ export type FollowBounds = ReadonlyMap<number, { readonly [topic: string]: numbe
 
 /**
  * Tells a task how far it may go and whether it publishes there. Called between steps, so that everything that one step emits lies on one side of a
- * cut. Returns true when the task begins to publish now.
+ * cut. An input that only this deployment reads is no part of a cut or of what it follows, and has no bound. Returns true when the task begins to
+ * publish now.
  */
 export function applyRole(task: Task, role: Role, bounds: FollowBounds): boolean {
   if (role.kind === "publisher") {
+    const { position } = task;
     const reached = task.cursors.every(
-      (cursor) => (task.position[cursor.input.topic] as number) >= offsetIn(role.from, cursor.input.topic, task.partition),
+      (cursor) => (position[cursor.input.topic] as number) >= offsetIn(role.from, cursor.input.topic, task.partition),
     );
+    // A cutover may be forced upon a task that still builds. It waits at the cut until it is live: what a building task commits is no decision,
+    // and would be published again by whoever goes on from its local store.
+    const publishing = reached && task.meta.mode === "live";
     for (const cursor of task.cursors) {
-      cursor.bound = reached ? Number.POSITIVE_INFINITY : offsetIn(role.from, cursor.input.topic, task.partition);
+      const { topic } = cursor.input;
+      cursor.bound = publishing || role.from[topic] === undefined ? Number.POSITIVE_INFINITY : offsetIn(role.from, topic, task.partition);
     }
-    const begins = reached && !task.publishing;
-    task.publishing = reached;
+    const begins = publishing && !task.publishing;
+    task.publishing = publishing;
     return begins;
   }
   task.publishing = false;
   const known = role.kind === "follower" ? bounds.get(task.partition) : undefined;
-  for (const cursor of task.cursors) cursor.bound = known?.[cursor.input.topic] ?? 0;
+  for (const cursor of task.cursors) cursor.bound = known === undefined ? 0 : (known[cursor.input.topic] ?? Number.POSITIVE_INFINITY);
   return false;
 }

@@ -9,8 +9,12 @@ export interface RunningTask {
   lastCheckpointMs: number;
   /** A checkpoint is being written in the background. */
   checkpointing: Promise<void> | undefined;
+  /** Its store is being closed: a checkpoint that is under way fails, and nobody needs to know. */
+  closing: boolean;
   /** The failure was told. */
   reported: boolean;
+  /** What it processed since its last commit can't be committed. */
+  lost: boolean;
   /** Committed at least once in this session, so that its commit record is known to be there. */
   committed: boolean;
 }

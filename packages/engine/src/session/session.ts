@@ -2,14 +2,15 @@ import { setImmediate as nextTurn, setTimeout as sleep } from "node:timers/promi
 import { RepriseError } from "@reprise/schema";
 import { decodeCommitRecord } from "../commit/commit-record.ts";
 import { deltaTopicOf, groupOf } from "../control/names.ts";
-import { Task } from "../task/task.ts";
+import { Stopped } from "../internal/stopped.ts";
+import { type PreparedCommit, Task } from "../task/task.ts";
 import type { PartitionEnd } from "../ports/log-reader.ts";
 import type { TransactionOutcome } from "../ports/transactional-writer.ts";
 import { writeCheckpoint } from "./checkpointer.ts";
 import { Committer, type TaskCommit } from "./committer.ts";
 import { FollowPoller } from "./follow-poller.ts";
 import { openTaskStore } from "./open-task.ts";
-import { applyRole, isParked, roleOf, type Role } from "./publication.ts";
+import { applyRole, type FollowBounds, isParked, roleOf, type Role } from "./publication.ts";
 import type { RunningTask } from "./running-task.ts";
 import type { SessionOptions } from "./session-options.ts";
 
@@ -22,6 +23,8 @@ type Demand =
 
 /** Nothing to do: look again then, if nothing wakes the session before. */
 const idleMs = 50;
+/** Tasks are stepped for so long before timers, sockets and requests get their turn. */
+const longestRoundMs = 20;
 /** More than a broker's hiccup: give up, and let a new session try. */
 const maxAbortsInRow = 5;
 
@@ -42,6 +45,8 @@ export class Session {
   private abortsInRow = 0;
   private lastCommitMs: number;
   private role: Role = { kind: "idle" };
+  /** What this round follows by; what is read meanwhile counts from the next one on. */
+  private bounds: FollowBounds = new Map();
   private wake: (() => void) | undefined;
 
   constructor(options: SessionOptions) {
@@ -84,7 +89,7 @@ export class Session {
     });
     let end: SessionEnd;
     try {
-      end = await this.loop();
+      end = await this.loop().catch((error: unknown) => this.endOfError(error));
     } catch (error) {
       // Why the session ended says more than what closing a store fails with because of it.
       await this.closeAll();
@@ -98,12 +103,19 @@ export class Session {
   /** Closes every task, whatever becomes of the others: a store that stays open would be locked for the next session. */
   private async closeAll(): Promise<{ readonly error: unknown }[]> {
     const failures: { readonly error: unknown }[] = [];
-    await this.poller.stop();
+    this.poller.stop();
     for (const partition of [...this.tasks.keys()]) await this.close(partition).catch((error: unknown) => failures.push({ error }));
     for (const demand of this.demands) if (demand.kind === "close") demand.done();
     this.demands = [];
     this.stopping = true;
     return failures;
+  }
+
+  /** Two ends come as errors, out of calls that can't go on: being fenced while a transaction begins or a producer is replaced, and being stopped. */
+  private endOfError(error: unknown): SessionEnd {
+    if (error instanceof Stopped && this.failed === undefined) return "stopped";
+    if (RepriseError.is(error) && error.code === "PRODUCER_FENCED") return "fenced";
+    throw error instanceof Stopped ? this.failed : error;
   }
 
   private demand(demand: Demand): void {
@@ -112,20 +124,22 @@ export class Session {
     this.awake();
   }
 
+  private readonly interrupted = (): boolean => this.stopping || this.failed !== undefined;
+
   private awake(): void {
     this.wake?.();
   }
 
   private async loop(): Promise<SessionEnd> {
     for (;;) {
-      if (this.failed !== undefined) throw this.failed instanceof Error ? this.failed : new Error(String(this.failed));
+      if (this.failed !== undefined)
+        throw this.failed instanceof Error ? this.failed : new Error("the session failed", { cause: this.failed });
       this.options.control.poll();
       const { state } = this.options.control.state.deployments.get(this.options.spec.id) ?? {};
       if (state === "Retiring" || state === "Retired") return "retired";
       const met = await this.meetDemands();
       if (met === "fenced") return "fenced";
-      if (this.stopping)
-        return this.parked || this.tasks.size === 0 ? "stopped" : (await this.commitAll(true)) === "fenced" ? "fenced" : "stopped";
+      if (this.stopping) return this.tasks.size > 0 && (await this.commitAll(true)) === "fenced" ? "fenced" : "stopped";
       const progressed = await this.turn();
       if (progressed === "fenced") return "fenced";
       if (progressed) await nextTurn();
@@ -143,15 +157,17 @@ export class Session {
   }
 
   private async meetDemands(): Promise<"met" | "fenced"> {
-    while (this.demands.length > 0) {
-      const demand = this.demands.shift() as Demand;
+    // A demand stays in the list until it is met: when it can't be, the end of the session answers it.
+    for (let demand = this.demands[0]; demand !== undefined; demand = this.demands[0]) {
       if (demand.kind === "open") {
         if (!this.initialised) await this.initialise();
         for (const partition of demand.partitions) if (!this.tasks.has(partition)) await this.open(partition);
+        this.demands.shift();
         continue;
       }
-      const end = this.parked ? "committed" : await this.commitAll(true);
+      const end = await this.commitAll(true);
       for (const partition of demand.partitions) await this.close(partition);
+      this.demands.shift();
       demand.done();
       if (end === "fenced") return "fenced";
     }
@@ -164,7 +180,7 @@ export class Session {
    */
   private async initialise(): Promise<void> {
     await this.options.writer.init();
-    await this.options.control.readToEnd();
+    await this.options.control.readToEnd(this.interrupted);
     this.initialised = true;
     // Rule b: a session that opens under an Intent away from its own deployment commits nothing before the Cut.
     this.parked = isParked(this.options.control.state, this.options.spec.id);
@@ -173,7 +189,7 @@ export class Session {
   private async open(partition: number): Promise<void> {
     const { options } = this;
     const started = performance.now();
-    const opened = await openTaskStore(options, partition);
+    const opened = await openTaskStore(options, partition, this.interrupted);
     const task = new Task({
       processor: options.processor,
       deployment: options.spec.id,
@@ -200,7 +216,9 @@ export class Session {
       lastFlushMs: now,
       lastCheckpointMs: now,
       checkpointing: undefined,
+      closing: false,
       reported: false,
+      lost: false,
       committed: opened.recorded,
     });
     options.observer.taskOpened(partition, opened.how, now - started);
@@ -211,8 +229,10 @@ export class Session {
     if (running === undefined) return;
     this.tasks.delete(partition);
     for (const cursor of running.task.cursors) this.options.reader.unassign(cursor.partition);
-    await running.checkpointing;
+    // A checkpoint of a large state takes minutes, and a rebalance does not wait so long: it is given up with its scan.
+    running.closing = true;
     await running.store.close();
+    await running.checkpointing;
     this.options.observer.taskClosed(partition);
   }
 
@@ -224,17 +244,19 @@ export class Session {
     }
     this.updateRole();
     let records = 0;
+    let yieldedMs = performance.now();
     for (const [partition, running] of this.tasks) {
       const { task } = running;
-      if (applyRole(task, this.role, this.poller.bounds)) this.options.observer.startedPublishing(partition);
+      if (performance.now() - yieldedMs > longestRoundMs) {
+        await nextTurn();
+        yieldedMs = performance.now();
+      }
+      if (applyRole(task, this.role, this.bounds)) this.options.observer.startedPublishing(partition);
       const started = performance.now();
       const n = await task.step();
       records += n;
       if (n > 0) this.options.observer.stepped(partition, n, performance.now() - started);
-      if (task.failure !== undefined && !running.reported) {
-        running.reported = true;
-        this.options.observer.taskFailed(partition, task.failure);
-      }
+      this.report(running);
     }
     if (this.commitIsDue() && (await this.commitAll(false)) === "fenced") return "fenced";
     if ((await this.goLive()) === "fenced") return "fenced";
@@ -246,6 +268,7 @@ export class Session {
     const { control, spec } = this.options;
     this.role = roleOf(control.state, spec.id, spec.processor);
     this.poller.follow(this.role.kind === "follower" ? this.role.of : undefined, [...this.tasks.keys()]);
+    this.bounds = this.poller.bounds;
   }
 
   private commitIsDue(): boolean {
@@ -267,14 +290,17 @@ export class Session {
 
   /** Commits every task that moved. `flush`: also bring the local stores up to it (before giving tasks away, and at the end). */
   private async commitAll(flush: boolean): Promise<"committed" | "fenced"> {
+    if (this.parked) return "committed";
     this.lastCommitMs = performance.now();
     const commits: TaskCommit[] = [];
-    for (const { task, committed } of this.tasks.values()) {
+    for (const running of this.tasks.values()) {
+      const { task, committed } = running;
       // The first commit of a task without a record announces it: n = 0 of a live one is its empty state.
-      if (!task.hasProgress && committed) continue;
+      if (running.lost || (!task.hasProgress && committed)) continue;
       const { mode, n, deltaFrom } = task.meta;
       const next = mode === "live" && task.hasProgress ? n + 1 : n;
-      commits.push({ task, prepared: task.prepare(mode, next, deltaFrom) });
+      const prepared = this.prepare(running, () => task.prepare(mode, next, deltaFrom));
+      if (prepared !== undefined) commits.push({ task, prepared });
     }
     if (commits.length === 0) {
       if (flush) for (const running of this.tasks.values()) await this.flush(running);
@@ -284,9 +310,33 @@ export class Session {
     const outcome = await this.committer.commit(commits);
     const end = await this.settle(outcome, commits);
     if (end === "fenced") return "fenced";
-    this.options.observer.committed(commits.length, performance.now() - started);
+    if (outcome.kind === "committed") this.options.observer.committed(commits.length, performance.now() - started);
     if (flush) for (const running of this.tasks.values()) await this.flush(running);
     return "committed";
+  }
+
+  /** A value that was changed after a handler had set it may not fit its schema any more: that task leaves the transaction, the others go on. */
+  private prepare(running: RunningTask, prepare: () => PreparedCommit): PreparedCommit | undefined {
+    const { task } = running;
+    try {
+      return prepare();
+    } catch (cause) {
+      running.lost = true;
+      const { name, version } = this.options.processor;
+      const message = `${name} v${version}: task ${task.partition} can't commit: ${cause instanceof Error ? cause.message : String(cause)}`;
+      task.failure ??= new RepriseError("HANDLER_FAILED", message, {
+        cause,
+        details: { processor: name, version, partition: task.partition },
+      });
+      this.report(running);
+      return undefined;
+    }
+  }
+
+  private report(running: RunningTask): void {
+    if (running.task.failure === undefined || running.reported) return;
+    running.reported = true;
+    this.options.observer.taskFailed(running.task.partition, running.task.failure);
   }
 
   /** What an outcome means for the tasks of a commit. One that is not decided is never undone in place: the task is opened anew from what was decided. */
@@ -314,6 +364,8 @@ export class Session {
           if (decided.has(commit.task.partition)) this.decided(commit);
           else await this.reopen(commit.task.partition);
         }
+        // Others may have gone on meanwhile, publishing by what the log said before the producer was replaced: rule a holds for them too.
+        for (const { task, lost } of [...this.tasks.values()]) if (task.hasProgress && !lost) await this.reopen(task.partition);
         return "committed";
       }
     }
@@ -361,16 +413,17 @@ export class Session {
   private async goLive(): Promise<"done" | "fenced"> {
     for (const running of this.tasks.values()) {
       const { task } = running;
+      if (this.parked) break;
       if (task.meta.mode === "live" || task.failure !== undefined || !running.committed) continue;
-      if (this.role.kind === "follower" && !this.poller.bounds.has(task.partition)) continue;
+      if (this.role.kind === "idle" || (this.role.kind === "follower" && !this.bounds.has(task.partition))) continue;
       if (task.cursors.some((c) => c.drained() === "no")) continue;
       if (task.hasProgress && (await this.commitAll(false)) === "fenced") return "fenced";
-      if (task.hasProgress) continue;
+      if (task.hasProgress || this.tasks.get(task.partition) !== running) continue;
       const started = performance.now();
       const deltaFrom = await this.options.offsets.highWatermark({ topic: deltaTopicOf(this.options.spec.id), partition: task.partition });
       const prepared = task.prepare("live", 0, deltaFrom);
       // The base is derived from nothing that this commit could change: it may be written first, and must be.
-      await this.writeBase(running, prepared.meta);
+      if (!(await this.writeBase(running, prepared.meta))) return "done";
       const outcome = await this.committer.commit([{ task, prepared }]);
       if ((await this.settle(outcome, [{ task, prepared }])) === "fenced") return "fenced";
       if (outcome.kind !== "committed") continue;
@@ -381,10 +434,20 @@ export class Session {
     return "done";
   }
 
-  private async writeBase(running: RunningTask, meta: RunningTask["task"]["meta"]): Promise<void> {
-    await running.task.flush();
-    await writeCheckpoint(this.options.checkpoints, running.store, meta, this.options.limits.keptCheckpoints);
+  /** False when something else is more urgent: a rebalance does not wait for minutes. The task is opened anew, and tries again. */
+  private async writeBase(running: RunningTask, meta: RunningTask["task"]["meta"]): Promise<boolean> {
+    const { checkpoints, limits } = this.options;
+    const urgent = (): boolean => this.interrupted() || this.demands.some(({ kind }) => kind === "close");
+    try {
+      await running.task.flush();
+      await writeCheckpoint(checkpoints, running.store, meta, limits.keptCheckpoints, urgent);
+    } catch (error) {
+      if (!(error instanceof Stopped)) throw error;
+      await this.reopen(meta.partition);
+      return false;
+    }
     running.lastCheckpointMs = performance.now();
+    return true;
   }
 
   /** Lazy writes to the local stores, and checkpoints from time to time. */
@@ -419,6 +482,7 @@ export class Session {
     running.checkpointing = writeCheckpoint(this.options.checkpoints, running.store, task.meta, this.options.limits.keptCheckpoints)
       .then(() => this.options.observer.checkpointed(task.partition, meta.n, performance.now() - started))
       .catch((error: unknown) => {
+        if (running.closing) return;
         this.options.observer.checkpointFailed(task.partition, error);
         if (RepriseError.is(error) && error.code === "DISK_FULL") this.failed ??= error;
       })

@@ -47,7 +47,12 @@ export function orderedKeyCodec(schema: Schema<unknown>, what: string): OrderedK
     case "bytes":
       return { encode: (v) => bytes(v, what), id: (v) => latin1(bytes(v, what)), decode: (b) => Buffer.from(b), prefix };
     default:
-      return { encode: (v) => runtime.encode(v), id: (v) => latin1(runtime.encode(v)), decode: (b) => runtime.decode(b, 0, b.length), prefix };
+      return {
+        encode: (v) => runtime.encode(v),
+        id: (v) => latin1(runtime.encode(v)),
+        decode: (b) => runtime.decode(b, 0, b.length),
+        prefix,
+      };
   }
 }
 

@@ -127,12 +127,13 @@ export class TaskState {
     const missing = new Set(entries);
     for (const entry of missing) {
       if (entry.loaded) missing.delete(entry);
-      else this.options.slots.forEach((slot, index) => {
-        if (slot.kind === "single") {
-          keys.push(rowPrefix(index, entry.bytes));
-          rows.push(this.single(entry, index));
-        } else if (slot.kind === "windows") this.loadRange(entry, index);
-      });
+      else
+        this.options.slots.forEach((slot, index) => {
+          if (slot.kind === "single") {
+            keys.push(rowPrefix(index, entry.bytes));
+            rows.push(this.single(entry, index));
+          } else if (slot.kind === "windows") this.loadRange(entry, index);
+        });
     }
     if (keys.length > 0) {
       const values = await this.options.store.getMany(keys);

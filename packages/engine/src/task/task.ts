@@ -20,6 +20,7 @@ import type { Accumulator } from "../window/accumulator.ts";
 import { TumblingWindow } from "../window/tumbling-window.ts";
 import { Frame } from "./frame.ts";
 import { HandlerContext } from "./handler-context.ts";
+import { readHeaders } from "./record-headers.ts";
 import { RejectSignal } from "./reject-signal.ts";
 import { type FaultCount, silentHooks, type TaskCounters, type TaskHooks } from "./task-hooks.ts";
 import { encodeMeta, finiteOrNull, orMinusInfinity, type TaskMeta } from "./task-meta.ts";
@@ -32,7 +33,7 @@ export interface TaskOptions {
   readonly reader: LogReader;
   /** What the store holds: its meta, or a fresh one with the position to start from. */
   readonly meta: TaskMeta;
-  /** The store has rows. */
+  /** Nothing was ever written to the store: no key needs to be looked up there. */
   readonly storeIsEmpty: boolean;
   readonly hooks?: TaskHooks;
   readonly maxCachedKeys?: number;
@@ -56,9 +57,6 @@ export interface PreparedCommit {
 const maxReasonLength = 1000;
 /** Above what the headers of a dead letter take: a reason in UTF-8, topic names. */
 const deadLetterHeaderBytes = 8192;
-
-/** What a reader can't get over: the log is not what the task's position is about any more, or can't be read there. */
-const unreadable: ReadonlySet<string> = new Set(["INPUT_TRUNCATED", "TOPIC_RECREATED", "TOPIC_MISSING", "BATCH_CORRUPT"]);
 
 /**
  * The deterministic core: partition p of every input of one processor version, with its state. `step` takes the next records and runs handlers, timers
@@ -95,8 +93,6 @@ export class Task {
   private prepared: PreparedCommit | undefined;
   /** How inputs stood before the batch that is under way. */
   private readonly before: { maxTimeMs: number[]; mergedTimeMs: number; lateMerged: number };
-  /** Why nothing behind the batch that is under way can be read. */
-  private unreadable: RepriseError | undefined;
 
   constructor(options: TaskOptions) {
     const { processor, meta, reader } = options;
@@ -235,19 +231,9 @@ export class Task {
       for (let k = 0; k < cursors.length; k++) before.maxTimeMs[k] = (cursors[k] as InputCursor).maxTimeMs;
       before.mergedTimeMs = merge.mergedTimeMs;
       before.lateMerged = merge.lateMerged;
-      this.gather();
+      gather(cursors, this.batch, merge, this.options.maxIdleMs ?? 200, this.hooks.nowMs);
     }
     return this.lookUpEntries();
-  }
-
-  /** A log that can't be read any further stops this task, once what lies before was processed; it is no reason to stop others. */
-  private gather(): void {
-    try {
-      gather(this.cursors, this.batch, this.merge, this.options.maxIdleMs ?? 200, this.hooks.nowMs);
-    } catch (error) {
-      if (!RepriseError.is(error) || !unreadable.has(error.code)) throw error;
-      this.unreadable = error;
-    }
   }
 
   private lookUpEntries(): KeyEntry[] {
@@ -288,7 +274,6 @@ export class Task {
     // Beyond what lies between the last record and the next: holes, markers, a cut.
     for (let i = 0; i < this.cursors.length; i++) positions[i] = (this.cursors[i] as InputCursor).position;
     this.counters.records += batch.size;
-    this.failure = this.unreadable;
     return batch.size;
   }
 
@@ -497,6 +482,8 @@ export class Task {
         { key: "reprise-reason", value: reason.slice(0, maxReasonLength) },
         { key: "reprise-code", value: code },
         { key: "reprise-source", value: `${columns.topic}-${columns.partition}@${offset}` },
+        // The record's own come after ours: nothing of it is lost.
+        ...Object.entries(readHeaders(columns, index)).map(([key, value]) => ({ key, value })),
       ],
     });
   }

@@ -95,8 +95,9 @@ function readEntries(task: Task, view: Extract<View, { kind: "map" }>, key: Buff
 
 function readWindows(task: Task, view: Extract<View, { kind: "window" }>, key: Buffer, query: ViewQuery): ViewResult {
   if (query.current !== undefined) {
-    const start = Math.floor(task.streamTimeMs / view.sizeMs) * view.sizeMs;
-    if (!Number.isFinite(start)) return undefined;
+    const { streamTimeMs } = task.meta;
+    if (streamTimeMs === null) return undefined;
+    const start = Math.floor(streamTimeMs / view.sizeMs) * view.sizeMs;
     const acc = task.state.committedEntry(view.slot, key, encodeNumber(start)) as Accumulator | undefined;
     return acc === undefined ? undefined : { field: "value", json: JSON.stringify(view.layout.result(acc)) };
   }

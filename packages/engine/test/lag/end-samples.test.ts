@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { EndSamples } from "../src/observe/end-samples.ts";
+import { EndSamples } from "../../src/lag/end-samples.ts";
 
 describe("lag in seconds", () => {
   it("is unknown before any sample is reached, because it is longer than the samples reach back", () => {

@@ -51,6 +51,7 @@ describe("128-bit sums", () => {
   });
 
   test("survive their hex form", () => {
-    for (const hex of ["0".repeat(32), "f".repeat(32), "0123456789abcdef0011223344556677"]) expect(digestToHex(digestFromHex(hex))).toBe(hex);
+    for (const hex of ["0".repeat(32), "f".repeat(32), "0123456789abcdef0011223344556677"])
+      expect(digestToHex(digestFromHex(hex))).toBe(hex);
   });
 });

@@ -25,7 +25,8 @@ test("minus zero is zero", () => {
 
 const unicode = (): string => {
   let text = "";
-  for (let n = random.below(8); n > 0; n--) text += String.fromCodePoint(random.pick([0, 0x41, 0x7f, 0x80, 0xff, 0x7ff, 0x800, 0xfffd, 0x1f600, random.below(0xd800)]));
+  for (let n = random.below(8); n > 0; n--)
+    text += String.fromCodePoint(random.pick([0, 0x41, 0x7f, 0x80, 0xff, 0x7ff, 0x800, 0xfffd, 0x1f600, random.below(0xd800)]));
   return text;
 };
 

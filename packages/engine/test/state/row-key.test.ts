@@ -73,7 +73,8 @@ test("rows that are cut short are refused, wherever they are cut", () => {
   const buffer = new RowBuffer();
   buffer.beginRow(1, Buffer.from("key"), Buffer.from("sub"));
   buffer.endRow(Buffer.from("value"));
-  for (let length = 1; length < buffer.length; length++) expect(() => [...decodeRows(buffer.bytes.subarray(0, length))]).toThrow(RangeError);
+  for (let length = 1; length < buffer.length; length++)
+    expect(() => [...decodeRows(buffer.bytes.subarray(0, length))]).toThrow(RangeError);
 });
 
 test("a damaged row key does not hang who reads it", () => {

@@ -53,7 +53,10 @@ class Model {
 
   rows(of: Map<string, unknown>, prefix: Buffer): [string, unknown][] {
     const text = prefix.toString("latin1");
-    return [...of].filter(([k]) => k.startsWith(text)).sort(([a], [b]) => (a < b ? -1 : 1)).map(([k, v]) => [k.slice(text.length), v]);
+    return [...of]
+      .filter(([k]) => k.startsWith(text))
+      .sort(([a], [b]) => (a < b ? -1 : 1))
+      .map(([k, v]) => [k.slice(text.length), v]);
   }
 }
 
@@ -146,13 +149,16 @@ class Pair {
   private compareQueries(): void {
     for (const id of this.keys) {
       const key = Buffer.from(id, "latin1");
-      for (const slot of [0, 3]) expect(this.state.committedSingle(slot, key)).toEqual(this.model.committed.get(rowKey(slot, key, undefined).toString("latin1")));
+      for (const slot of [0, 3])
+        expect(this.state.committedSingle(slot, key)).toEqual(this.model.committed.get(rowKey(slot, key, undefined).toString("latin1")));
       for (const slot of [1, 2]) {
         const found = [...this.state.committedRows(slot, key)].map(({ subkey, value }) => [subkey.toString("latin1"), value]);
         expect(found).toEqual(this.model.rows(this.model.committed, rowKey(slot, key, undefined)));
         for (const sub of this.subs) {
           const subkey = Buffer.from(sub, "latin1");
-          expect(this.state.committedEntry(slot, key, subkey)).toEqual(this.model.committed.get(rowKey(slot, key, subkey).toString("latin1")));
+          expect(this.state.committedEntry(slot, key, subkey)).toEqual(
+            this.model.committed.get(rowKey(slot, key, subkey).toString("latin1")),
+          );
         }
       }
     }

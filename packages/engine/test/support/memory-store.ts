@@ -26,7 +26,7 @@ export class MemoryStore implements StateStore {
     const failure = this.failNextGet;
     if (failure !== undefined) {
       this.failNextGet = undefined;
-      throw failure;
+      throw failure as Error;
     }
     return this.rows.get(idOf(key))?.value;
   }

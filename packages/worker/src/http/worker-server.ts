@@ -92,12 +92,10 @@ function answer(
       const message = `task ${partition} of ${options.deployment} is not here`;
       return {
         label: "elsewhere",
-        reply: reply
-          .code(421)
-          .send({
-            partition,
-            error: { code: "NOT_SERVING", message, action: "Ask the worker that runs the task.", details: { partition } },
-          }),
+        reply: reply.code(421).send({
+          partition,
+          error: { code: "NOT_SERVING", message, action: "Ask the worker that runs the task.", details: { partition } },
+        }),
       };
     }
     if (!options.mayAnswer())
@@ -114,12 +112,10 @@ function answer(
     if (result === undefined) {
       return {
         label: "none",
-        reply: reply
-          .code(404)
-          .send({
-            ...about,
-            error: { code: "NOT_FOUND", message: `${name} of ${processor.name} has no row for ${text}`, action: "", details: {} },
-          }),
+        reply: reply.code(404).send({
+          ...about,
+          error: { code: "NOT_FOUND", message: `${name} of ${processor.name} has no row for ${text}`, action: "", details: {} },
+        }),
       };
     }
     const tail = JSON.stringify(about).slice(1);

@@ -4,7 +4,15 @@ import { inputOf, type Names } from "./names.ts";
 
 const sensor = key("sensor", s.string);
 const Reading = s.record("Reading", { at: s.timestamp, value: s.int });
-const Event = s.record("Event", { what: s.string, at: s.timestamp, count: s.int, sum: s.long, revision: s.int, before: s.long, final: s.boolean });
+const Event = s.record("Event", {
+  what: s.string,
+  at: s.timestamp,
+  count: s.int,
+  sum: s.long,
+  revision: s.int,
+  before: s.long,
+  final: s.boolean,
+});
 
 /** Everything that happens by time: windows that emit at their end and correct themselves, and a timer that fires when a sensor goes quiet. */
 export default (names: Names) =>

@@ -65,7 +65,11 @@ export interface ChildWorker {
   /** Where /healthz, /metrics and /views answer. */
   readonly url: () => Promise<string>;
   /** What it ended with by itself. */
-  readonly failure: () => Promise<{ readonly code: string; readonly message: string; readonly details: { readonly [name: string]: unknown } }>;
+  readonly failure: () => Promise<{
+    readonly code: string;
+    readonly message: string;
+    readonly details: { readonly [name: string]: unknown };
+  }>;
 }
 
 /** A Kafka of its own: there is one control topic per cluster, and the controllers of other tests would act on what is deployed here. */
@@ -125,7 +129,9 @@ export class Lab {
     const names: Names = { processor, version, inputs, output, ...(wish.policy === undefined ? {} : { policy: wish.policy }) };
     const { sha256, definition } = await makeArtifact(join(this.folder, "artifacts"), wish.source, names);
     const id = `${processor}.v${version}.1`;
-    await this.admin.createTopics([...inputs, output, deltaTopicOf(id), deadLetterTopicOf(processor)].map((name) => ({ name, partitions })));
+    await this.admin.createTopics(
+      [...inputs, output, deltaTopicOf(id), deadLetterTopicOf(processor)].map((name) => ({ name, partitions })),
+    );
     const described = await this.admin.describeTopics(inputs);
     const spec: DeploymentSpec = {
       id,

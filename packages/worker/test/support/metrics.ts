@@ -9,7 +9,6 @@ export async function readMetrics(url: string): Promise<Map<string, number>> {
 export function sumOf(metrics: ReadonlyMap<string, number>, name: string, labels: { readonly [label: string]: string } = {}): number {
   const wanted = Object.entries(labels).map(([label, value]) => `${label}="${value}"`);
   let sum = 0;
-  for (const [sample, value] of metrics)
-    if (sample.startsWith(`${name}{`) && wanted.every((part) => sample.includes(part))) sum += value;
+  for (const [sample, value] of metrics) if (sample.startsWith(`${name}{`) && wanted.every((part) => sample.includes(part))) sum += value;
   return sum;
 }

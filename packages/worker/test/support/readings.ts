@@ -19,7 +19,11 @@ export function readings(count: number, from = 0): Reading[] {
     const noise = Math.imul(seq + 1, 0x9e3779b1) >>> 0;
     const awake = Math.floor(seq / 300) % 4;
     const late = noise % 7 === 0 ? (noise >>> 4) % 210_000 : (noise >>> 4) % 20_000;
-    return { sensor: `sensor-${awake * 8 + ((noise >>> 8) % 12)}`, at: Date.UTC(2024, 0, 1) + seq * 1_500 - late, value: (noise >>> 12) % 100 };
+    return {
+      sensor: `sensor-${awake * 8 + ((noise >>> 8) % 12)}`,
+      at: Date.UTC(2024, 0, 1) + seq * 1_500 - late,
+      value: (noise >>> 12) % 100,
+    };
   });
 }
 
@@ -69,7 +73,8 @@ class PartitionModel {
     const due: { time: number; rank: number; sensor: string; act: () => void }[] = [];
     for (const minute of this.#minutes) {
       const end = minute.at + minuteMs;
-      if (end <= now && minute.emitted?.count !== minute.count) due.push({ time: end, rank: 0, sensor: minute.sensor, act: () => this.#emit(minute) });
+      if (end <= now && minute.emitted?.count !== minute.count)
+        due.push({ time: end, rank: 0, sensor: minute.sensor, act: () => this.#emit(minute) });
     }
     for (const [sensor, time] of this.#quiet) if (time <= now) due.push({ time, rank: 1, sensor, act: () => this.#goQuiet(sensor, time) });
     due.sort((a, b) => a.time - b.time || a.rank - b.rank || (a.sensor < b.sensor ? -1 : 1));

@@ -1,5 +1,5 @@
 import { jsonDecimal, jsonDecimalEnd, shortText } from "../json-scan.ts";
-import type { FieldNode, RecordNode, SchemaNode } from "../schema-node.ts";
+import type { FieldNode, SchemaNode } from "../schema-node.ts";
 import { Code, quoted } from "./code.ts";
 import { condition } from "./condition.ts";
 

@@ -1,0 +1,376 @@
+import {
+  type CommitRecord,
+  controlTopic,
+  deadLetterTopicOf,
+  decodeCommitRecord,
+  deltaTopicOf,
+  type DeploymentSpec,
+  groupOf,
+  type SessionObserver,
+  transactionalIdOf,
+} from "@reprise/engine";
+import { key, processor, state, topic } from "@reprise/processor";
+import { json, RepriseError, s } from "@reprise/schema";
+import { describe, expect, test } from "vitest";
+import type { Rows } from "../support/memory-store.ts";
+import { type Fate, SimCluster, type SimCheckpoint, type SimEntry, SimGroup, SimWriter } from "../support/sim-cluster.ts";
+import { type SimDeployment, SimWorker } from "../support/sim-worker.ts";
+import { compiled } from "../support/task-run.ts";
+
+const user = key("user", s.string);
+const Value = s.record("Value", { n: s.long });
+
+function make(version: number, inputs: readonly string[] = ["values"]): unknown {
+  const declared = Object.fromEntries(inputs.map((name) => [name, topic(name, { key: user, value: json(Value) })]));
+  const on = (v: { n: number }, ctx: any): void => {
+    const kept = { n: v.n };
+    ctx.state.last.set(kept);
+    if (v.n === 666) (kept as { n: unknown }).n = "changed after it was set";
+    ctx.out.out.emit(`v${version} ${ctx.record.topic} ${v.n}`);
+  };
+  return processor({
+    name: "p",
+    version,
+    key: user,
+    inputs: declared,
+    outputs: { out: topic("out", { key: user, value: s.string }) },
+    state: { last: state.value(Value) },
+  } as never).handle({ on: Object.fromEntries(inputs.map((name) => [name, on])) } as never);
+}
+
+class World {
+  readonly cluster = new SimCluster(1);
+  readonly checkpoints = new Map<string, SimCheckpoint>();
+  readonly disk = new Map<string, Rows>();
+  readonly workers: SimWorker[] = [];
+  readonly partitions: number;
+
+  constructor(partitions = 1, inputs: readonly string[] = ["values"]) {
+    this.partitions = partitions;
+    this.cluster.createTopic(controlTopic, 1);
+    for (const name of [...inputs, "out", deadLetterTopicOf("p")]) this.cluster.createTopic(name, partitions);
+  }
+
+  deploy(version: number, publishes: boolean, inputs: readonly string[] = ["values"]): SimDeployment {
+    const id = `p.v${version}.1`;
+    const { partitions } = this;
+    const spec: DeploymentSpec = {
+      id,
+      processor: "p",
+      version,
+      artifact: "a".repeat(64),
+      manifest: {},
+      params: {},
+      inputs: inputs.map((name) => ({ topic: name, topicId: `id-of-${name}`, partitions })),
+      workers: 1,
+      maxSlots: 1,
+      start: "earliest",
+      commitIntervalMs: 2,
+    };
+    this.cluster.createTopic(deltaTopicOf(id), partitions);
+    this.cluster.control({ type: "DeploymentCreated", deployment: spec, publishes });
+    return { spec, processor: compiled(make(version, inputs)), group: new SimGroup(partitions) };
+  }
+
+  start(
+    deployment: SimDeployment,
+    more: { fate?: () => Fate; observer?: Partial<SessionObserver>; disk?: Map<string, Rows> } = {},
+  ): SimWorker {
+    const worker = new SimWorker({
+      cluster: this.cluster,
+      deployment,
+      slot: 0,
+      checkpoints: this.checkpoints,
+      disk: more.disk ?? this.disk,
+      limits: { buildingCommitIntervalMs: 2 },
+      fate: more.fate ?? (() => "committed"),
+      nowMs: () => Number.MAX_SAFE_INTEGER,
+      ...(more.observer === undefined ? {} : { observer: more.observer }),
+    });
+    this.workers.push(worker);
+    return worker;
+  }
+
+  put(n: number, partition = 0, name = "values"): void {
+    const entry: SimEntry = {
+      kind: "record",
+      key: Buffer.from("k"),
+      value: Buffer.from(JSON.stringify({ n })),
+      timestampMs: 1000 + n,
+      headers: [],
+    };
+    this.cluster.append({ topic: name, partition }, entry);
+  }
+
+  record(id: string, partition = 0): CommitRecord | undefined {
+    const found = this.cluster.committed.get(`${groupOf(id)} values ${partition}`);
+    return found === undefined ? undefined : decodeCommitRecord(found.metadata);
+  }
+
+  out(partition = 0): string[] {
+    const { entries } = this.cluster.partition({ topic: "out", partition });
+    return entries.filter(({ kind }) => kind === "record").map(({ value }) => (value as Buffer).toString());
+  }
+}
+
+const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+
+async function until(holds: () => boolean): Promise<void> {
+  const deadline = performance.now() + 5_000;
+  while (!holds()) {
+    if (performance.now() > deadline) throw new Error(`waited for ${holds.toString()}`);
+    await pause(1);
+  }
+}
+
+describe("a session", () => {
+  test("publishes what comes, commits, and ends when it is told to, with its store at its commit record", async () => {
+    const world = new World();
+    const v1 = world.deploy(1, true);
+    const worker = world.start(v1);
+    for (let n = 0; n < 5; n++) world.put(n);
+    await until(() => world.record("p.v1.1")?.position["values"] === 5);
+    await worker.stop();
+    expect(world.out()).toEqual([0, 1, 2, 3, 4].map((n) => `v1 values ${n}`));
+    const opened: string[] = [];
+    const again = world.start(v1, { observer: { taskOpened: (_p, how) => opened.push(how) } });
+    await until(() => opened.length === 1);
+    expect(opened).toEqual(["local store"]);
+    await again.stop();
+  });
+
+  test("ends as retired when its deployment is to be", async () => {
+    const world = new World();
+    const worker = world.start(world.deploy(1, true));
+    await until(() => world.record("p.v1.1") !== undefined);
+    world.cluster.control({ type: "DeploymentStateChanged", deployment: "p.v1.1", state: "Retiring" });
+    expect(await worker.done).toBe("retired");
+  });
+
+  test("a follower goes live where it has caught up with the publisher, not where it begins", async () => {
+    const world = new World();
+    const v1 = world.start(world.deploy(1, true));
+    for (let n = 0; n < 50; n++) world.put(n);
+    await until(() => world.record("p.v1.1")?.position["values"] === 50);
+    let position: unknown;
+    let worker: SimWorker | undefined;
+    const observer = { wentLive: () => (position = worker?.session?.tasks.get(0)?.task.position) };
+    worker = world.start(world.deploy(2, false), { observer, disk: new Map() });
+    await until(() => world.record("p.v2.1")?.mode === "live");
+    expect(position).toEqual({ values: 50 });
+    expect(JSON.parse(world.checkpoints.get("p.v2.1 0 0")?.manifest.meta ?? "{}")).toMatchObject({
+      n: 0,
+      mode: "live",
+      position: { values: 50 },
+    });
+    await v1.stop();
+    await worker.stop();
+  });
+
+  test("a follower reads an input that the publisher does not, and lives on after the cut", async () => {
+    const world = new World(1, ["values", "extra"]);
+    const v1 = world.start(world.deploy(1, true));
+    for (let n = 0; n < 5; n++) world.put(n);
+    for (let n = 0; n < 5; n++) world.put(n, 0, "extra");
+    await until(() => world.record("p.v1.1")?.position["values"] === 5);
+    const v2 = world.start(world.deploy(2, false, ["values", "extra"]), { disk: new Map() });
+    await until(() => world.record("p.v2.1")?.position["extra"] === 5 && world.record("p.v2.1")?.position["values"] === 5);
+    await v1.stop();
+    await v2.stop();
+  });
+
+  test("a cutover that is forced upon a deployment that builds: each output once, also when it dies", async () => {
+    const world = new World();
+    const v1 = world.start(world.deploy(1, true));
+    for (let n = 0; n < 20; n++) world.put(n);
+    await until(() => world.record("p.v1.1")?.position["values"] === 20);
+    const d2 = world.deploy(2, false);
+    const disk = new Map<string, Rows>();
+    // It would stay behind: nothing of v1's is readable for it before the cut.
+    const base = {
+      type: "CutoverIntended",
+      cutover: "c",
+      kind: "cutover",
+      processor: "p",
+      from: "p.v1.1",
+      to: "p.v2.1",
+      forced: ["not-caught-up"],
+    } as const;
+    world.cluster.control(base);
+    world.cluster.fence(transactionalIdOf("p.v1.1", 0));
+    world.cluster.control({
+      type: "CutDecided",
+      cutover: "c",
+      processor: "p",
+      from: "p.v1.1",
+      to: "p.v2.1",
+      at: { values: [20] },
+    } as never);
+    let v2 = world.start(d2, { disk });
+    for (let n = 20; n < 60; n++) {
+      world.put(n);
+      await pause(2);
+      if (n % 7 !== 0) continue;
+      v2.kill();
+      v2 = world.start(d2, { disk });
+    }
+    await until(() => world.record("p.v2.1")?.position["values"] === 60);
+    expect(world.out()).toEqual(Array.from({ length: 60 }, (_, n) => `v${n < 20 ? 1 : 2} values ${n}`));
+    await v2.stop();
+    v1.kill();
+  });
+
+  test("one task that can't commit leaves the others alone", async () => {
+    const world = new World(2);
+    const failed: unknown[] = [];
+    const worker = world.start(world.deploy(1, true), { observer: { taskFailed: (partition, error) => failed.push([partition, error]) } });
+    world.put(1, 0);
+    world.put(1, 1);
+    await until(() => world.out(0).length + world.out(1).length === 2);
+    world.put(666, 0);
+    await until(() => failed.length > 0);
+    for (let n = 2; n < 9; n++) world.put(n, 1);
+    await until(() => world.record("p.v1.1", 1)?.position["values"] === 8);
+    expect(failed).toEqual([[0, expect.objectContaining({ code: "HANDLER_FAILED" })]]);
+    expect(world.record("p.v1.1", 0)?.position).toEqual({ values: 1 });
+    await worker.stop();
+    expect(worker.ends).toEqual(["stopped"]);
+  });
+
+  test("counts commits that were decided, not those that were aborted", async () => {
+    const world = new World();
+    let fates = 0;
+    let committed = 0;
+    const worker = world.start(world.deploy(1, true), {
+      fate: () => (fates++ < 2 ? "aborted" : "committed"),
+      observer: { committed: () => committed++ },
+    });
+    world.put(1);
+    await until(() => world.record("p.v1.1")?.position["values"] === 1);
+    await worker.stop();
+    expect(committed).toBe(fates - 2);
+  });
+
+  test("gives up after several aborted transactions in a row, and a new one goes on", async () => {
+    const world = new World();
+    let fates = 0;
+    const worker = world.start(world.deploy(1, true), { fate: () => (fates++ < 7 ? "aborted" : "committed") });
+    world.put(1);
+    await until(() => world.record("p.v1.1")?.position["values"] === 1);
+    expect(worker.ends).toEqual(["KAFKA_FAILED"]);
+    await worker.stop();
+    expect(world.out()).toEqual(["v1 values 1"]);
+  });
+
+  test("is fenced also when it learns of it while a transaction begins", async () => {
+    const world = new World();
+    const worker = world.start(world.deploy(1, true));
+    await until(() => worker.session?.tasks.get(0)?.committed === true);
+    const writer = (worker.session as unknown as { options: { writer: SimWriter } }).options.writer;
+    writer.begin = () => Promise.reject(new RepriseError("PRODUCER_FENCED", "another producer has the id"));
+    world.put(1);
+    await until(() => worker.ends.length === 1);
+    expect(worker.ends).toEqual(["fenced"]);
+    await until(() => world.out().length === 1);
+    await worker.stop();
+  });
+});
+
+describe("a rebalance is answered", () => {
+  test("also when the commit in front of it fails", async () => {
+    const world = new World();
+    const v1 = world.deploy(1, true);
+    const worker = world.start(v1);
+    await until(() => worker.session?.tasks.get(0)?.committed === true);
+    const session = worker.session as unknown as { options: { writer: SimWriter; membership: unknown }; demand(d: unknown): void };
+    session.options.writer.begin = () => Promise.reject(new RepriseError("KAFKA_FAILED", "the local queue is full"));
+    world.put(1);
+    let answered = false;
+    session.demand({ kind: "close", partitions: [0], done: () => (answered = true) });
+    await until(() => answered);
+    await until(() => world.out().length === 1);
+    await worker.stop();
+  });
+
+  test("while a large base is written", async () => {
+    const world = new World();
+    const v1 = world.start(world.deploy(1, true));
+    world.put(1);
+    await until(() => world.record("p.v1.1")?.position["values"] === 1);
+    let go = false;
+    const slow = world.checkpoints;
+    const set = slow.set.bind(slow);
+    let scanning = false;
+    const d2 = world.deploy(2, false);
+    const disk = new Map<string, Rows>();
+    const v2 = world.start(d2, { disk });
+    // A store whose scan does not come to an end before it is asked to.
+    await until(() => v2.session !== undefined);
+    const engine = (v2.session as unknown as { options: { stateEngine: { onOpen: (f: string, store: any) => void } } }).options.stateEngine;
+    const before = engine.onOpen;
+    engine.onOpen = (folder, store) => {
+      before(folder, store);
+      store.scan = (range: unknown) =>
+        (async function* () {
+          scanning = true;
+          while (!go) {
+            await pause(1);
+            yield [];
+          }
+          yield* [[...store.range(range)]];
+        })();
+    };
+    await until(() => scanning);
+    let answered = false;
+    (v2.session as unknown as { demand(d: unknown): void }).demand({ kind: "close", partitions: [0], done: () => (answered = true) });
+    await until(() => answered);
+    go = true;
+    slow.set = set;
+    v2.kill();
+    await v1.stop();
+  });
+});
+
+describe("stopping", () => {
+  test("while the end of the control log can't be read", async () => {
+    const world = new World();
+    const worker = world.start(world.deploy(1, true));
+    await until(() => world.record("p.v1.1") !== undefined);
+    const log = world.cluster.partition({ topic: controlTopic, partition: 0 });
+    // A transaction of a controller that hangs: the log ends beyond what can be read.
+    log.entries.push({ kind: "marker", key: null, value: null, timestampMs: 0, headers: [] });
+    world.cluster.fence(transactionalIdOf("p.v1.1", 0));
+    world.put(1);
+    await until(() => worker.ends.includes("fenced"));
+    await pause(20);
+    await Promise.race([worker.stop(), pause(2_000).then(() => Promise.reject(new Error("it does not stop")))]);
+  });
+
+  test("while it is parked under an Intent, without a commit", async () => {
+    const world = new World();
+    const v1 = world.deploy(1, true);
+    world.put(1);
+    world.cluster.control({
+      type: "CutoverIntended",
+      cutover: "c",
+      kind: "cutover",
+      processor: "p",
+      from: "p.v1.1",
+      to: "p.v2.1",
+      forced: [],
+    });
+    const worker = world.start(v1);
+    await until(() => worker.session?.tasks.size === 1);
+    await pause(30);
+    await worker.stop();
+    expect(world.record("p.v1.1")).toBeUndefined();
+    expect(world.out()).toEqual([]);
+  });
+
+  test("before it has begun", async () => {
+    const world = new World();
+    const worker = world.start(world.deploy(1, true));
+    await worker.stop();
+    expect(await worker.done).toBe("stopped");
+  });
+});
