@@ -12,7 +12,7 @@ import {
 import { key, processor, state, topic } from "@reprise/processor";
 import { json, RepriseError, s } from "@reprise/schema";
 import { describe, expect, test } from "vitest";
-import type { Rows } from "../support/memory-store.ts";
+import type { MemoryStore, Rows } from "../support/memory-store.ts";
 import { type Fate, SimCluster, type SimCheckpoint, type SimEntry, SimGroup, SimWriter } from "../support/sim-cluster.ts";
 import { type SimDeployment, SimWorker } from "../support/sim-worker.ts";
 import { compiled } from "../support/task-run.ts";
@@ -51,7 +51,7 @@ class World {
     for (const name of [...inputs, "out", deadLetterTopicOf("p")]) this.cluster.createTopic(name, partitions);
   }
 
-  deploy(version: number, publishes: boolean, inputs: readonly string[] = ["values"]): SimDeployment {
+  deploy(version: number, publishes: boolean, inputs: readonly string[] = ["values"], commitIntervalMs = 2): SimDeployment {
     const id = `p.v${version}.1`;
     const { partitions } = this;
     const spec: DeploymentSpec = {
@@ -65,7 +65,7 @@ class World {
       workers: 1,
       maxSlots: 1,
       start: "earliest",
-      commitIntervalMs: 2,
+      commitIntervalMs,
     };
     this.cluster.createTopic(deltaTopicOf(id), partitions);
     this.cluster.control({ type: "DeploymentCreated", deployment: spec, publishes });
@@ -74,7 +74,7 @@ class World {
 
   start(
     deployment: SimDeployment,
-    more: { fate?: () => Fate; observer?: Partial<SessionObserver>; disk?: Map<string, Rows> } = {},
+    more: { fate?: () => Fate; observer?: Partial<SessionObserver>; disk?: Map<string, Rows>; onOpen?: (store: MemoryStore) => void } = {},
   ): SimWorker {
     const worker = new SimWorker({
       cluster: this.cluster,
@@ -86,6 +86,7 @@ class World {
       fate: more.fate ?? (() => "committed"),
       nowMs: () => Number.MAX_SAFE_INTEGER,
       ...(more.observer === undefined ? {} : { observer: more.observer }),
+      ...(more.onOpen === undefined ? {} : { onOpen: more.onOpen }),
     });
     this.workers.push(worker);
     return worker;
@@ -279,17 +280,20 @@ describe("a session", () => {
 describe("a rebalance is answered", () => {
   test("also when the commit in front of it fails", async () => {
     const world = new World();
-    const v1 = world.deploy(1, true);
-    const worker = world.start(v1);
+    const worker = world.start(world.deploy(1, true, ["values"], 60_000));
     await until(() => worker.session?.tasks.get(0)?.committed === true);
-    const session = worker.session as unknown as { options: { writer: SimWriter; membership: unknown }; demand(d: unknown): void };
-    session.options.writer.begin = () => Promise.reject(new RepriseError("KAFKA_FAILED", "the local queue is full"));
     world.put(1);
+    await until(() => worker.session?.tasks.get(0)?.task.hasProgress === true);
+    const session = worker.session as unknown as { options: { writer: SimWriter }; demand(d: unknown): void };
+    session.options.writer.begin = () => Promise.reject(new RepriseError("KAFKA_FAILED", "the local queue is full"));
     let answered = false;
     session.demand({ kind: "close", partitions: [0], done: () => (answered = true) });
     await until(() => answered);
-    await until(() => world.out().length === 1);
+    await until(() => worker.ends.length === 1);
+    expect(worker.ends).toEqual(["KAFKA_FAILED"]);
+    await until(() => worker.session?.tasks.get(0)?.task.hasProgress === true);
     await worker.stop();
+    expect(world.out()).toEqual(["v1 values 1"]);
   });
 
   test("while a large base is written", async () => {
@@ -297,35 +301,23 @@ describe("a rebalance is answered", () => {
     const v1 = world.start(world.deploy(1, true));
     world.put(1);
     await until(() => world.record("p.v1.1")?.position["values"] === 1);
-    let go = false;
-    const slow = world.checkpoints;
-    const set = slow.set.bind(slow);
     let scanning = false;
-    const d2 = world.deploy(2, false);
-    const disk = new Map<string, Rows>();
-    const v2 = world.start(d2, { disk });
-    // A store whose scan does not come to an end before it is asked to.
-    await until(() => v2.session !== undefined);
-    const engine = (v2.session as unknown as { options: { stateEngine: { onOpen: (f: string, store: any) => void } } }).options.stateEngine;
-    const before = engine.onOpen;
-    engine.onOpen = (folder, store) => {
-      before(folder, store);
-      store.scan = (range: unknown) =>
+    // A scan that does not come to an end before it is asked to.
+    const onOpen = (store: MemoryStore): void => {
+      store.scan = () =>
         (async function* () {
           scanning = true;
-          while (!go) {
+          for (;;) {
             await pause(1);
             yield [];
           }
-          yield* [[...store.range(range)]];
         })();
     };
+    const v2 = world.start(world.deploy(2, false), { disk: new Map<string, Rows>(), onOpen });
     await until(() => scanning);
     let answered = false;
     (v2.session as unknown as { demand(d: unknown): void }).demand({ kind: "close", partitions: [0], done: () => (answered = true) });
     await until(() => answered);
-    go = true;
-    slow.set = set;
     v2.kill();
     await v1.stop();
   });

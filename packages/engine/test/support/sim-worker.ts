@@ -100,9 +100,11 @@ export class SimWorker {
       }
       this.ends.push(end);
       if (end === "stopped" || end === "retired") return end;
-      await control.readToEnd(() => this.stopping).catch((error: unknown) => {
-        if (!this.stopping) throw error;
-      });
+      await control
+        .readToEnd(() => this.stopping)
+        .catch((error: unknown) => {
+          if (!this.stopping) throw error;
+        });
     }
   }
 
