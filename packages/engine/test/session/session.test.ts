@@ -13,7 +13,7 @@ import { key, processor, state, topic } from "@reprise/processor";
 import { json, RepriseError, s } from "@reprise/schema";
 import { describe, expect, test } from "vitest";
 import type { MemoryStore, Rows } from "../support/memory-store.ts";
-import { type Fate, SimCluster, type SimCheckpoint, type SimEntry, SimGroup, SimWriter } from "../support/sim-cluster.ts";
+import { type Fate, SimCluster, type SimCheckpoint, type SimEntry, SimGroup, type SimWriter } from "../support/sim-cluster.ts";
 import { type SimDeployment, SimWorker } from "../support/sim-worker.ts";
 import { compiled } from "../support/task-run.ts";
 
@@ -154,9 +154,8 @@ describe("a session", () => {
     for (let n = 0; n < 50; n++) world.put(n);
     await until(() => world.record("p.v1.1")?.position["values"] === 50);
     let position: unknown;
-    let worker: SimWorker | undefined;
-    const observer = { wentLive: () => (position = worker?.session?.tasks.get(0)?.task.position) };
-    worker = world.start(world.deploy(2, false), { observer, disk: new Map() });
+    const observer = { wentLive: () => (position = worker.session?.tasks.get(0)?.task.position) };
+    const worker = world.start(world.deploy(2, false), { observer, disk: new Map() });
     await until(() => world.record("p.v2.1")?.mode === "live");
     expect(position).toEqual({ values: 50 });
     expect(JSON.parse(world.checkpoints.get("p.v2.1 0 0")?.manifest.meta ?? "{}")).toMatchObject({
