@@ -59,6 +59,8 @@ export class InputCursor {
       }
       // Beyond control batches and holes; a cut that lies in them is reached exactly (rule e).
       this.position = Math.max(this.position, Math.min(columns.nextOffset, this.bound));
+      // What lies between a bound and the end of what was handed out is kept for when the bound moves: the reader does not say it again.
+      if (this.position < columns.nextOffset) return false;
       this.columns = undefined;
     }
   }

@@ -197,6 +197,21 @@ describe("a cursor", () => {
     expect([cursor.position, cursor.drained()]).toEqual([6, "bound"]);
   });
 
+  test("goes on inside of what it was handed when a bound lay there, though nothing more comes", () => {
+    const reader = new MemoryReader();
+    reader.append("a", record(1, 3));
+    reader.ends.set("a", 9);
+    const { merge, cursor } = one(reader);
+    for (const bound of [4, 6, 8]) {
+      cursor.bound = bound;
+      merge.takeAll();
+      expect([cursor.position, cursor.drained()]).toEqual([bound, "bound"]);
+    }
+    cursor.bound = Number.POSITIVE_INFINITY;
+    merge.takeAll();
+    expect([cursor.position, cursor.drained()]).toEqual([9, "end"]);
+  });
+
   test("does not give out a head again that lies beyond a bound which came later", () => {
     const reader = new MemoryReader();
     reader.append("a", record(1, 3));
