@@ -36,17 +36,23 @@ export function isAtEnd(deployment: DeploymentStatus, topic: string, ends: reado
   return ends.every((end, partition) => positions.some((each) => each.partition === partition && each.position === end));
 }
 
-/** How fast a replay went, from looks at its progress: between the first and the last look at which it had moved. */
+/**
+ * How fast a replay went, from looks at its progress: from the last look before it began to move (until then its worker's process starts, joins and
+ * opens) to the last look at which it had moved. The worker's warming up counts.
+ */
 export class ReplayRate {
   #first: { readonly atMs: number; readonly records: number } | undefined;
   #last: { readonly atMs: number; readonly records: number } | undefined;
 
   look(deployment: DeploymentStatus): void {
     const { progress } = deployment;
-    if (progress === undefined || progress.processedRecords === this.#last?.records) return;
-    const look = { atMs: progress.atMs, records: progress.processedRecords };
-    this.#first ??= look;
-    this.#last = look;
+    if (progress === undefined) return;
+    if (this.#first === undefined || progress.processedRecords === this.#first.records) {
+      this.#first = { atMs: progress.atMs, records: progress.processedRecords };
+      return;
+    }
+    if (progress.processedRecords === this.#last?.records) return;
+    this.#last = { atMs: progress.atMs, records: progress.processedRecords };
   }
 
   /** 0 when it never was seen moving. */

@@ -1,5 +1,4 @@
 import { join } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
 import { localCheckpointStore } from "@reprise/checkpoint";
 import {
   type CompiledProcessor,
@@ -12,6 +11,7 @@ import {
   type LogReader,
   Session,
   type SessionEnd,
+  type StateStoreEngine,
   type TaskHooks,
   type TopicOffsets,
   transactionalIdOf,
@@ -31,7 +31,8 @@ import { type Logger, pino } from "pino";
 import { checkInputs } from "./check-inputs.ts";
 import { startWorkerServer } from "./http/worker-server.ts";
 import { Announcer } from "./internal/announcer.ts";
-import { RestartPolicy } from "./internal/restart-policy.ts";
+import { CloseList } from "./internal/close-list.ts";
+import { runSessions } from "./internal/session-loop.ts";
 import { topicOffsets } from "./internal/topic-offsets.ts";
 import { Trust } from "./internal/trust.ts";
 import { loadArtifact } from "./load-artifact.ts";
@@ -47,27 +48,29 @@ export interface Worker {
   readonly done: Promise<"stopped" | "retired">;
 }
 
-/** Errors that a new session may cure; everything else ends the process, so that somebody sees it. */
-const curable = new Set<string>([
-  "BROKER_UNREACHABLE",
-  "KAFKA_FAILED",
-  "PRODUCER_FENCED",
-  "STATE_CORRUPT",
-  "STATE_FAILED",
-  "CHECKPOINT_FAILED",
-]);
-
 /**
  * Starts a worker of a deployment: reads the control log, loads the artifact, checks the inputs, then runs sessions, one after the other, until it is
  * stopped or its deployment is retired.
  * @throws RepriseError BROKER_UNREACHABLE · DEPLOYMENT_UNKNOWN · CONTROL_LOST · INVALID_ARGUMENT · VERSION_FROZEN · TOPIC_MISSING · TOPIC_RECREATED · PARTITIONS_CHANGED
  */
 export async function startWorker(options: WorkerOptions): Promise<Worker> {
+  const opened = new CloseList();
+  try {
+    return await start(options, opened);
+  } catch (error) {
+    await opened.close();
+    throw error;
+  }
+}
+
+async function start(options: WorkerOptions, opened: CloseList): Promise<Worker> {
   const logger = (options.logger ?? pino()).child({ deployment: options.deployment, slot: options.slot });
   const admin = createAdmin(options);
+  opened.add(() => admin.close());
   await admin.waitReachable(options.reachableTimeoutMs ?? 30_000);
   const offsets = topicOffsets(admin);
   const systemReader = await createColumnarReader({ ...options, clientId: `reprise-system-${options.deployment}-${options.slot}` });
+  opened.add(() => systemReader.close());
   const control = await openControl(systemReader, offsets);
   const entry = control.state.deployments.get(options.deployment);
   if (entry === undefined)
@@ -82,7 +85,7 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
   }
   const processor = compileProcessor(await loadArtifact(options.artifactFolder, spec), spec.params);
   await checkInputs(spec, offsets);
-  const run = new WorkerRun({ options, logger, spec, processor, control, offsets, systemReader, closeAdmin: () => admin.close() });
+  const run = new WorkerRun({ options, logger, spec, processor, control, offsets, systemReader, opened });
   await run.start();
   return run;
 }
@@ -107,7 +110,8 @@ interface RunParts {
   readonly control: ControlLogTail;
   readonly offsets: TopicOffsets;
   readonly systemReader: LogReader;
-  readonly closeAdmin: () => Promise<void>;
+  /** What has to be closed at the end, whatever the end is. */
+  readonly opened: CloseList;
 }
 
 class WorkerRun implements Worker {
@@ -116,6 +120,8 @@ class WorkerRun implements Worker {
   private readonly parts: RunParts;
   private readonly metrics: Metrics;
   private readonly workerMetrics: WorkerMetrics;
+  /** One for all sessions: what is kept in memory outlives a session, not the process. */
+  private readonly stateEngine: StateStoreEngine;
   private session: Session | undefined;
   private stopping = new AbortController();
   private finish!: (how: "stopped" | "retired") => void;
@@ -126,6 +132,7 @@ class WorkerRun implements Worker {
     const { spec, logger } = parts;
     this.metrics = createMetrics({ defaultLabels: { processor: spec.processor, version: String(spec.version), deployment: spec.id } });
     this.workerMetrics = new WorkerMetrics(this.metrics, logger);
+    this.stateEngine = parts.options.stateEngine === "memory" ? memoryEngine() : rocksDbEngine();
     this.done = new Promise((resolve, reject) => {
       this.finish = resolve;
       this.fail = reject;
@@ -135,9 +142,11 @@ class WorkerRun implements Worker {
   }
 
   async start(): Promise<void> {
-    const { options, spec, processor } = this.parts;
+    const { options, spec, processor, opened } = this.parts;
     const groupOffsets = createGroupOffsets(options);
+    opened.add(() => groupOffsets.close());
     const trust = new Trust(groupOffsets, spec.id, (spec.inputs[0] as { topic: string }).topic, () => this.session);
+    opened.add(() => trust.stop());
     const server = await startWorkerServer({
       host: options.host ?? "127.0.0.1",
       port: options.port ?? 0,
@@ -149,32 +158,30 @@ class WorkerRun implements Worker {
       session: () => this.session,
       mayAnswer: () => trust.mayAnswer,
     });
+    opened.add(() => server.close());
     this.url = server.url;
     const producer = createRecordProducer(options);
+    opened.add(() => producer.close());
     const announcer = new Announcer(producer, () => this.announcement(), this.parts.logger);
+    opened.add(() => announcer.stop());
     this.workerMetrics.onTasksChanged = () => announcer.changed();
     const sampler = setInterval(() => this.session !== undefined && this.workerMetrics.sample(this.session), sampleIntervalMs);
-    const close = async (): Promise<void> => {
-      clearInterval(sampler);
-      trust.stop();
-      await announcer.stop();
-      await producer.close();
-      await server.close();
-      await groupOffsets.close();
-      await this.parts.systemReader.close();
-      await this.parts.closeAdmin();
-    };
-    void this.runSessions(groupOffsets).then(
-      async (how) => {
-        await close();
-        this.finish(how);
-      },
-      async (error: unknown) => {
-        this.parts.logger.fatal({ err: error }, "worker ends");
-        await close().catch(() => undefined);
-        this.fail(error);
+    opened.add(() => clearInterval(sampler));
+    void this.run(groupOffsets);
+  }
+
+  /** Settles `done`, once everything is closed. */
+  private async run(groupOffsets: GroupOffsets): Promise<void> {
+    const { logger, opened } = this.parts;
+    const end = await this.runSessions(groupOffsets).then(
+      (how) => () => this.finish(how),
+      (error: unknown) => {
+        logger.fatal({ err: error }, "worker ends");
+        return () => this.fail(error);
       },
     );
+    for (const error of await opened.close()) logger.warn({ err: error }, "closing failed");
+    end();
   }
 
   async stop(): Promise<void> {
@@ -195,30 +202,20 @@ class WorkerRun implements Worker {
     };
   }
 
-  private async runSessions(groupOffsets: GroupOffsets): Promise<"stopped" | "retired"> {
-    const policy = new RestartPolicy();
-    for (;;) {
-      if (this.stopping.signal.aborted) return "stopped";
-      const started = performance.now();
-      const intents = this.intentsAway();
-      let end: SessionEnd | "failed";
-      try {
-        end = await this.runSession(groupOffsets);
-      } catch (error) {
-        if (!RepriseError.is(error) || !curable.has(error.code)) throw error;
-        this.parts.logger.warn({ err: error }, "session failed; opening a new one");
-        this.workerMetrics.sessionEnded(error.code);
-        end = "failed";
-      }
-      if (end === "stopped" || end === "retired") return end;
-      await this.parts.control.readToEnd();
-      // The fence of a cutover away from us is no surprise: open anew at once, as its follower.
-      const expected = end === "fenced" && this.intentsAway() > intents;
-      const delayMs = policy.delayAfter(performance.now() - started, expected);
-      this.parts.logger.info({ end, delayMs, expected }, "session ended");
-      if (end === "fenced") this.workerMetrics.sessionEnded("PRODUCER_FENCED");
-      await sleep(delayMs, undefined, { signal: this.stopping.signal }).catch(() => undefined);
-    }
+  private runSessions(groupOffsets: GroupOffsets): Promise<"stopped" | "retired"> {
+    const { control, logger } = this.parts;
+    const { signal } = this.stopping;
+    return runSessions({
+      runSession: () => this.runSession(groupOffsets),
+      readControl: () => control.readToEnd(() => signal.aborted),
+      intentsAway: () => this.intentsAway(),
+      signal,
+      ended: ({ reason, error, delayMs, expected }) => {
+        if (error === undefined) logger.info({ reason, delayMs, expected }, "session ended; opening a new one");
+        else logger.warn({ reason, delayMs, err: error }, "session failed; opening a new one");
+        this.workerMetrics.sessionEnded(reason);
+      },
+    });
   }
 
   /** Cutovers away from this deployment so far, the pending one included. */
@@ -231,6 +228,8 @@ class WorkerRun implements Worker {
 
   private async runSession(groupOffsets: GroupOffsets): Promise<SessionEnd> {
     const { options, spec, processor, control, offsets, systemReader, logger } = this.parts;
+    // First: it is the one that may fail, and nothing else is open yet.
+    const reader = await createColumnarReader({ ...options, clientId: `reprise-${spec.id}-${options.slot}` });
     const membership = createMembership({
       ...options,
       groupId: groupOf(spec.id),
@@ -242,7 +241,6 @@ class WorkerRun implements Worker {
       transactionalId: transactionalIdOf(spec.id, options.slot),
       consumer: membership.consumer,
     });
-    const reader = await createColumnarReader({ ...options, clientId: `reprise-${spec.id}-${options.slot}` });
     this.session = new Session({
       spec,
       processor,
@@ -253,7 +251,7 @@ class WorkerRun implements Worker {
       systemReader,
       control,
       offsets,
-      stateEngine: options.stateEngine === "memory" ? memoryEngine() : rocksDbEngine(),
+      stateEngine: this.stateEngine,
       stateFolder: join(options.stateFolder, spec.id, String(options.slot)),
       checkpoints: localCheckpointStore({ folder: options.checkpointFolder }),
       hooks: this.hooks(logger),
@@ -267,19 +265,23 @@ class WorkerRun implements Worker {
       this.session = undefined;
       await membership.leave().catch((error: unknown) => logger.warn({ err: error }, "leaving the group failed"));
       await writer.close().catch((error: unknown) => logger.warn({ err: error }, "closing the producer failed"));
-      await reader.close();
+      await reader.close().catch((error: unknown) => logger.warn({ err: error }, "closing the reader failed"));
     }
   }
 
   private hooks(logger: Logger): TaskHooks {
     const { definition, name } = this.parts.processor;
+    // By the declaration, not by what a call happens to give: that would decide for all calls after it.
+    const counters = new Map(
+      Object.entries(definition.metrics).map(([metric, { help, labels }]) => [
+        metric,
+        this.metrics.userCounter(name, metric, help, Object.keys(labels)),
+      ]),
+    );
     return {
       nowMs: () => Date.now(),
       log: (level, message, fields) => logger[level]({ ...fields, source: "handler" }, message),
-      count: (metric, labels, by) => {
-        const declared = definition.metrics[metric];
-        this.metrics.userCounter(name, metric, declared?.help ?? metric, Object.keys(labels)).inc(labels as never, by);
-      },
+      count: (metric, labels, by) => counters.get(metric)?.inc(labels as never, by),
     };
   }
 }

@@ -6,6 +6,19 @@ import type { Logger } from "pino";
 /** How often positions and lags are sampled. */
 export const sampleIntervalMs = 250;
 
+const inputGauges = [
+  "reprise_lag_records",
+  "reprise_lag_seconds",
+  "reprise_publisher_lag_records",
+  "reprise_publisher_lag_seconds",
+  "reprise_position",
+  "reprise_committed_position",
+  "reprise_end_offset",
+  "reprise_unstable_records",
+  "reprise_unstable_seconds",
+] as const;
+const taskGauges = ["reprise_stream_time_seconds", "reprise_state_bytes", "reprise_checkpoint_commit"] as const;
+
 type Counters = RunningTask["task"]["counters"];
 const codeOf = (error: unknown): string => (RepriseError.is(error) ? error.code : "UNKNOWN");
 
@@ -17,6 +30,8 @@ export class WorkerMetrics {
   onTasksChanged: () => void = () => undefined;
   private readonly metrics: Metrics;
   private readonly logger: Logger;
+  /** Inputs of each task that gauges were set for. */
+  private readonly sampled = new Map<number, Set<string>>();
   private readonly ends = new Map<string, { log: EndSamples; bound: EndSamples }>();
   /** Partitions whose end is held back by a transaction, and since when by this one. */
   private readonly unstable = new Map<string, { readonly lastStableOffset: number; readonly sinceMs: number }>();
@@ -39,6 +54,9 @@ export class WorkerMetrics {
       this.onTasksChanged();
     },
     taskClosed: (partition) => {
+      // Whoever has the task now tells of it; what this worker knew would stand still for ever.
+      this.failures.delete(partition);
+      this.forget(partition);
       this.logger.info({ partition }, "task closed");
       this.onTasksChanged();
     },
@@ -74,11 +92,23 @@ export class WorkerMetrics {
   /** Reads what the tasks of a session are at. */
   sample(session: Session): void {
     const nowMs = Date.now();
-    const publishing = [...session.tasks.values()].filter((t) => t.task.publishing).length;
+    const running = [...session.tasks.values()].filter(({ task }) => task.failure === undefined);
+    const publishing = running.filter(({ task }) => task.publishing).length;
     this.metrics.gauge("reprise_tasks").set({ state: "publishing" }, publishing);
-    this.metrics.gauge("reprise_tasks").set({ state: "following" }, session.tasks.size - publishing - this.failures.size);
+    this.metrics.gauge("reprise_tasks").set({ state: "following" }, running.length - publishing);
     this.metrics.gauge("reprise_tasks").set({ state: "failed" }, this.failures.size);
-    for (const running of session.tasks.values()) this.sampleTask(running, session, nowMs);
+    for (const task of session.tasks.values()) this.sampleTask(task, session, nowMs);
+  }
+
+  private forget(partition: number): void {
+    for (const topic of this.sampled.get(partition) ?? []) {
+      const labels = { topic, partition };
+      for (const name of inputGauges) this.metrics.gauge(name).remove(labels);
+      this.ends.delete(`${topic}-${partition}`);
+      this.unstable.delete(`${topic}-${partition}`);
+    }
+    this.sampled.delete(partition);
+    for (const name of taskGauges) this.metrics.gauge(name).remove({ partition });
   }
 
   private sampleTask(running: RunningTask, session: Session, nowMs: number): void {
@@ -93,9 +123,11 @@ export class WorkerMetrics {
       let samples = this.ends.get(`${topic}-${partition}`);
       if (samples === undefined) {
         samples = { log: new EndSamples(), bound: new EndSamples() };
+        this.sampled.set(partition, (this.sampled.get(partition) ?? new Set()).add(topic));
         this.ends.set(`${topic}-${partition}`, samples);
       }
-      const bound = Math.min(cursor.bound, end.lastStableOffset);
+      // A publisher follows nobody.
+      const bound = task.publishing ? position : Math.min(cursor.bound, end.lastStableOffset);
       samples.log.add(nowMs, end.lastStableOffset);
       samples.bound.add(nowMs, bound);
       const set = (name: Parameters<Metrics["gauge"]>[0], value: number): void =>
@@ -103,7 +135,7 @@ export class WorkerMetrics {
       set("reprise_lag_records", Math.max(0, end.lastStableOffset - position));
       set("reprise_lag_seconds", (samples.log.lagMs(position, nowMs) ?? Number.NaN) / 1000);
       set("reprise_publisher_lag_records", Math.max(0, bound - position));
-      set("reprise_publisher_lag_seconds", (samples.bound.lagMs(position, nowMs) ?? Number.NaN) / 1000);
+      set("reprise_publisher_lag_seconds", task.publishing ? 0 : (samples.bound.lagMs(position, nowMs) ?? Number.NaN) / 1000);
       set("reprise_position", position);
       set("reprise_committed_position", task.meta.position[topic] ?? 0);
       set("reprise_end_offset", end.lastStableOffset);
