@@ -156,7 +156,8 @@ describe("a session", () => {
     let position: unknown;
     const observer = { wentLive: () => (position = worker.session?.tasks.get(0)?.task.position) };
     const worker = world.start(world.deploy(2, false), { observer, disk: new Map() });
-    await until(() => world.record("p.v2.1")?.mode === "live");
+    // The record is there first, the base reaches the store after it, and then it is told.
+    await until(() => world.record("p.v2.1")?.mode === "live" && position !== undefined);
     expect(position).toEqual({ values: 50 });
     expect(JSON.parse(world.checkpoints.get("p.v2.1 0 0")?.manifest.meta ?? "{}")).toMatchObject({
       n: 0,
