@@ -4,7 +4,7 @@ import { maxRecordBytes, type OutputBuffer } from "../output/output-buffer.ts";
 import { hash128, hashResult } from "../state/digest.ts";
 import type { TaskState } from "../state/task-state.ts";
 import type { DueQueue } from "../time/due-queue.ts";
-import type { TumblingWindow } from "../window/tumbling-window.ts";
+import type { KeyedWindow } from "../window/keyed-window.ts";
 import type { Frame } from "./frame.ts";
 import { RejectSignal } from "./reject-signal.ts";
 import { MapHandle, ValueHandle } from "./state-handles.ts";
@@ -19,7 +19,7 @@ export interface ContextParts {
   readonly state: TaskState;
   readonly queue: DueQueue;
   readonly outputs: OutputBuffer;
-  readonly windows: ReadonlyMap<string, TumblingWindow>;
+  readonly windows: ReadonlyMap<string, KeyedWindow>;
   readonly hooks: TaskHooks;
   readonly onLate: OnLate;
 }
@@ -105,7 +105,7 @@ function makeHandle(slot: CompiledProcessor["slots"][number], parts: ContextPart
     case "map":
       return new MapHandle(slot, parts.state, parts.frame);
     case "window":
-      return new WindowHandle(parts.windows.get(slot.name) as TumblingWindow, parts.frame, parts.onLate);
+      return new WindowHandle(parts.windows.get(slot.name) as KeyedWindow, parts.frame, parts.onLate);
     case "timer":
       return slot.id === undefined
         ? new TimerHandle(slot, parts.state, parts.frame, parts.queue)

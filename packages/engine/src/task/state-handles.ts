@@ -1,16 +1,14 @@
-import type { CompiledSlot } from "../definition/compiled-processor.ts";
+import type { MapSlot, ValueSlot } from "../definition/compiled-slot.ts";
 import type { TaskState } from "../state/task-state.ts";
 import type { Frame } from "./frame.ts";
 
-type Slot<K extends CompiledSlot["kind"]> = Extract<CompiledSlot, { kind: K }>;
-
 /** `ctx.state.<name>` of a value state. */
 export class ValueHandle {
-  private readonly slot: Slot<"value">;
+  private readonly slot: ValueSlot;
   private readonly state: TaskState;
   private readonly frame: Frame;
 
-  constructor(slot: Slot<"value">, state: TaskState, frame: Frame) {
+  constructor(slot: ValueSlot, state: TaskState, frame: Frame) {
     this.slot = slot;
     this.state = state;
     this.frame = frame;
@@ -57,11 +55,11 @@ export interface MapRange {
 
 /** `ctx.state.<name>` of a map state. */
 export class MapHandle {
-  private readonly slot: Slot<"map">;
+  private readonly slot: MapSlot;
   private readonly state: TaskState;
   private readonly frame: Frame;
 
-  constructor(slot: Slot<"map">, state: TaskState, frame: Frame) {
+  constructor(slot: MapSlot, state: TaskState, frame: Frame) {
     this.slot = slot;
     this.state = state;
     this.frame = frame;
@@ -97,7 +95,7 @@ export class MapHandle {
 
 /** The rows of a map within a range, decoded; `from` inclusive, `to` exclusive. */
 export function* selectEntries(
-  slot: Slot<"map">,
+  slot: MapSlot,
   rows: Iterable<{ readonly subkey: Buffer; readonly value: unknown }>,
   range: MapRange,
 ): Generator<readonly [unknown, unknown]> {

@@ -1,6 +1,7 @@
 import { latin1 } from "../internal/latin1.ts";
 import { RepriseError } from "@reprise/schema";
 import type { CompiledProcessor, ErrorPolicy } from "../definition/compiled-processor.ts";
+import type { TimerSlot } from "../definition/compiled-slot.ts";
 import { gather, type GatherState } from "../order/gather.ts";
 import { InputCursor } from "../order/input-cursor.ts";
 import { RecordBatch } from "../order/record-batch.ts";
@@ -11,13 +12,12 @@ import { digestFromHex, digestToHex } from "../state/digest.ts";
 import type { KeyEntry } from "../state/key-entry.ts";
 import { RowBuffer } from "../state/row-buffer.ts";
 import { metaRowKey, parseRowKey, slotRange } from "../state/row-key.ts";
-import { decodeNumber } from "../state/ordered-key.ts";
 import { TaskState } from "../state/task-state.ts";
 import { joinId, splitId } from "../time/due-id.ts";
 import { DueQueue } from "../time/due-queue.ts";
 import { TaskClock } from "../time/task-clock.ts";
-import type { Accumulator } from "../window/accumulator.ts";
-import { TumblingWindow } from "../window/tumbling-window.ts";
+import type { DueWindow, KeyedWindow, WindowValues } from "../window/keyed-window.ts";
+import { makeWindow } from "../window/make-window.ts";
 import { Frame } from "./frame.ts";
 import { HandlerContext } from "./handler-context.ts";
 import { readHeaders } from "./record-headers.ts";
@@ -78,10 +78,10 @@ export class Task {
   meta: TaskMeta;
   private readonly options: TaskOptions;
   private readonly processor: CompiledProcessor;
-  private readonly clock: TaskClock;
-  private readonly queue = new DueQueue();
+  readonly clock: TaskClock;
+  readonly queue = new DueQueue();
   private readonly outputs = new OutputBuffer();
-  private readonly windows = new Map<string, TumblingWindow>();
+  private readonly windows = new Map<string, KeyedWindow>();
   private readonly frame = new Frame();
   private readonly context: HandlerContext;
   private readonly batch: RecordBatch;
@@ -130,7 +130,7 @@ export class Task {
     });
     this.positions = this.cursors.map((c) => c.position);
     for (const slot of processor.slots) {
-      if (slot.kind === "window") this.windows.set(slot.name, new TumblingWindow(slot, this.state, this.queue, this.clock));
+      if (slot.kind === "window") this.windows.set(slot.name, makeWindow(slot, this));
     }
     this.context = new HandlerContext({
       processor,
@@ -158,17 +158,10 @@ export class Task {
           const value = codec?.decode(Buffer.from(row.value));
           if (slot.kind === "timer")
             this.queue.add(value as number, slot.slot * 2, slot.id === undefined ? id : joinId(id, latin1(subkey)));
-          else this.restoreWindow(this.windows.get(slot.name) as TumblingWindow, id, decodeNumber(subkey), value as Accumulator);
+          else this.window(slot.name).restore(id, subkey, value);
         }
       }
     }
-  }
-
-  private restoreWindow(window: TumblingWindow, keyId: string, start: number, acc: Accumulator): void {
-    const { slot } = window;
-    // An emitted window only waits for its end of grace: the entry at its end would find nothing new to emit.
-    if (slot.emit === "end" && acc.emitted !== undefined) this.queue.add(start + slot.sizeMs + slot.graceMs, slot.slot * 2 + 1, keyId);
-    else window.schedule(keyId, start);
   }
 
   /** Next offset per input topic: everything below was processed. */
@@ -386,18 +379,26 @@ export class Task {
   private fire(dueMs: number, dueSlot: number, id: string): boolean {
     const slot = this.processor.slots[dueSlot >> 1];
     if (slot?.kind === "timer") return this.fireTimer(slot, dueMs, id);
-    const window = this.windows.get(slot?.name as string) as TumblingWindow;
+    const window = this.window(slot?.name as string);
     const entry = this.state.entry(id);
     this.state.loadNow(entry);
-    const due = window.due(entry, dueMs, (dueSlot & 1) === 1);
-    if (due === undefined || window.slot.onWindow === undefined) return true;
+    return window.fire(entry, dueMs, dueSlot & 1, (due) => this.emitWindow(window, entry, due));
+  }
+
+  private emitWindow({ slot }: KeyedWindow, entry: KeyEntry, due: DueWindow): boolean {
+    if (slot.onWindow === undefined) return true;
     this.frame.entry = entry;
     this.frame.timestampMs = due.end;
     this.context.window = { start: due.start, end: due.end, final: due.final, revision: due.revision, previous: due.previous };
-    return this.call(window.slot.onWindow, due.result, `onWindow.${window.slot.name}`);
+    return this.call(slot.onWindow, due.result, `onWindow.${slot.name}`);
   }
 
-  private fireTimer(slot: Extract<CompiledProcessor["slots"][number], { kind: "timer" }>, dueMs: number, id: string): boolean {
+  /** A declared window; for views too. */
+  window(name: string): KeyedWindow {
+    return this.windows.get(name) as KeyedWindow;
+  }
+
+  private fireTimer(slot: TimerSlot, dueMs: number, id: string): boolean {
     const parts = slot.id === undefined ? { key: id, sub: "" } : splitId(id);
     const entry = this.state.entry(parts.key);
     this.state.loadNow(entry);
@@ -415,10 +416,11 @@ export class Task {
     return this.call(slot.onTimer, { id: timerId, due: dueMs }, `onTimer.${slot.name}`);
   }
 
-  private onLate(window: TumblingWindow, values: { readonly [name: string]: unknown }, start: number, end: number): void {
+  private onLate(window: KeyedWindow, values: WindowValues, start: number, end: number): void {
     const { slot } = window;
-    if (slot.late === "drop") this.counters.lateDropped++;
-    else if (slot.late === "dead-letter") {
+    const { late } = slot.definition;
+    if (late === "drop") this.counters.lateDropped++;
+    else if (late === "dead-letter") {
       this.counters.lateDeadLettered++;
       this.addDeadLetter(`late for window ${slot.name} [${start}, ${end})`, "LATE");
     } else {

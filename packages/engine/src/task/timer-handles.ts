@@ -1,14 +1,12 @@
 import { latin1 } from "../internal/latin1.ts";
 import { RepriseError } from "@reprise/schema";
 import { type Duration, parseDuration } from "@reprise/schema";
-import type { CompiledSlot } from "../definition/compiled-processor.ts";
+import type { TimerSlot } from "../definition/compiled-slot.ts";
 import type { Row } from "../state/row.ts";
 import type { TaskState } from "../state/task-state.ts";
 import { joinId } from "../time/due-id.ts";
 import type { DueQueue } from "../time/due-queue.ts";
 import type { Frame } from "./frame.ts";
-
-type TimerSlot = Extract<CompiledSlot, { kind: "timer" }>;
 
 /** `ctx.timers.<name>`, one per key. Its row holds the due time; the queue entry of a moved or cancelled timer is skipped when it comes up. */
 export class TimerHandle {

@@ -1,26 +1,29 @@
 import { RepriseError } from "@reprise/schema";
-import type { TumblingWindow } from "../window/tumbling-window.ts";
+import type { KeyedWindow, WindowValues } from "../window/keyed-window.ts";
 import type { Frame } from "./frame.ts";
 
 /** What a late record's values meet, by the window's policy. */
-export type OnLate = (window: TumblingWindow, values: { readonly [name: string]: unknown }, start: number, end: number) => void;
+export type OnLate = (window: KeyedWindow, values: WindowValues, start: number, end: number) => void;
 
 /** `ctx.windows.<name>`. */
 export class WindowHandle {
-  private readonly window: TumblingWindow;
+  private readonly window: KeyedWindow;
   private readonly frame: Frame;
   private readonly onLate: OnLate;
+  /** What is being added: `late` is one function for all records. */
+  private values: WindowValues = {};
+  private readonly late = (start: number, end: number): void => this.onLate(this.window, this.values, start, end);
 
-  constructor(window: TumblingWindow, frame: Frame, onLate: OnLate) {
+  constructor(window: KeyedWindow, frame: Frame, onLate: OnLate) {
     this.window = window;
     this.frame = frame;
     this.onLate = onLate;
   }
 
-  add(values: { readonly [name: string]: unknown }, at?: number): void {
+  add(values: WindowValues, at?: number): void {
     const frame = this.frame.live();
-    const outcome = this.window.add(frame.entry, values, at === undefined ? frame.timestampMs : this.time(at));
-    if (outcome.kind === "late") this.onLate(this.window, values, outcome.start, outcome.end);
+    this.values = values;
+    this.window.add(frame.entry, values, at === undefined ? frame.timestampMs : this.time(at), this.late);
   }
 
   current(at?: number): unknown {

@@ -1,9 +1,8 @@
 import { RepriseError } from "@reprise/schema";
-import type { CompiledProcessor, CompiledSlot } from "../definition/compiled-processor.ts";
-import { decodeNumber, encodeNumber } from "../state/ordered-key.ts";
+import type { CompiledProcessor } from "../definition/compiled-processor.ts";
+import type { CompiledSlot, MapSlot, WindowSlot } from "../definition/compiled-slot.ts";
 import { type MapRange, selectEntries } from "../task/state-handles.ts";
 import type { Task } from "../task/task.ts";
-import type { Accumulator } from "../window/accumulator.ts";
 
 /** What is asked of a view, from the query string: JSON texts. */
 export interface ViewQuery {
@@ -67,21 +66,16 @@ export function readView(task: Task, view: View, key: Buffer, query: ViewQuery):
 }
 
 /** The committed entries of a map state's key within a range. */
-export function committedEntries(
-  task: Task,
-  map: Extract<CompiledSlot, { kind: "map" }>,
-  key: Buffer,
-  range: MapRange,
-): Iterable<readonly [unknown, unknown]> {
+export function committedEntries(task: Task, map: MapSlot, key: Buffer, range: MapRange): Iterable<readonly [unknown, unknown]> {
   return selectEntries(map, task.state.committedRows(map.slot, key), range);
 }
 
-function readEntry(task: Task, view: Extract<View, { kind: "map" }>, key: Buffer, entry: string): ViewResult {
+function readEntry(task: Task, view: MapSlot, key: Buffer, entry: string): ViewResult {
   const value = task.state.committedEntry(view.slot, key, view.entryKey.encode(entryKeyOf(view, entry)));
   return value === undefined ? undefined : { field: "value", json: view.schema.toJson(value) };
 }
 
-function readEntries(task: Task, view: Extract<View, { kind: "map" }>, key: Buffer, query: ViewQuery): ViewResult {
+function readEntries(task: Task, view: MapSlot, key: Buffer, query: ViewQuery): ViewResult {
   const range: { -readonly [P in keyof MapRange]: MapRange[P] } = {};
   if (query.from !== undefined) range.from = entryKeyOf(view, query.from);
   if (query.to !== undefined) range.to = entryKeyOf(view, query.to);
@@ -93,25 +87,23 @@ function readEntries(task: Task, view: Extract<View, { kind: "map" }>, key: Buff
   return { field: "entries", json: `[${parts.join(",")}]` };
 }
 
-function readWindows(task: Task, view: Extract<View, { kind: "window" }>, key: Buffer, query: ViewQuery): ViewResult {
+function readWindows(task: Task, view: WindowSlot, key: Buffer, query: ViewQuery): ViewResult {
+  const windows = task.window(view.name);
   if (query.current !== undefined) {
     const { streamTimeMs } = task.meta;
     if (streamTimeMs === null) return undefined;
-    const start = Math.floor(streamTimeMs / view.sizeMs) * view.sizeMs;
-    const acc = task.state.committedEntry(view.slot, key, encodeNumber(start)) as Accumulator | undefined;
-    return acc === undefined ? undefined : { field: "value", json: JSON.stringify(view.layout.result(acc)) };
+    for (const { start, end, result } of windows.committed(key))
+      if (start <= streamTimeMs && streamTimeMs < end) return { field: "value", json: JSON.stringify(result) };
+    return undefined;
   }
   const from = query.from === undefined ? Number.NEGATIVE_INFINITY : numberOf(query.from, "from");
   const to = query.to === undefined ? Number.POSITIVE_INFINITY : numberOf(query.to, "to");
   const rows: { value: unknown; start: number; end: number }[] = [];
-  for (const { subkey, value } of task.state.committedRows(view.slot, key)) {
-    const start = decodeNumber(subkey);
-    if (start >= from && start < to) rows.push({ value: view.layout.result(value as Accumulator), start, end: start + view.sizeMs });
-  }
+  for (const { start, end, result } of windows.committed(key)) if (start >= from && start < to) rows.push({ value: result, start, end });
   return { field: "rows", json: JSON.stringify(rows) };
 }
 
-function entryKeyOf(view: Extract<View, { kind: "map" }>, text: string): unknown {
+function entryKeyOf(view: MapSlot, text: string): unknown {
   try {
     return view.entryKeySchema.fromJson(text);
   } catch (cause) {

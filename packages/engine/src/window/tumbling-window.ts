@@ -1,5 +1,6 @@
 import { latin1 } from "../internal/latin1.ts";
-import type { CompiledSlot } from "../definition/compiled-processor.ts";
+import type { TumblingDefinition } from "@reprise/processor";
+import type { WindowSlot } from "../definition/compiled-slot.ts";
 import type { Row } from "../state/row.ts";
 import { decodeNumber, encodeNumber } from "../state/ordered-key.ts";
 import type { KeyEntry } from "../state/key-entry.ts";
@@ -7,60 +8,53 @@ import type { TaskState } from "../state/task-state.ts";
 import type { DueQueue } from "../time/due-queue.ts";
 import type { TaskClock } from "../time/task-clock.ts";
 import { type Accumulator, copyOf } from "./accumulator.ts";
+import type { DueWindow, KeyedWindow, StoredWindow, WindowResult, WindowValues } from "./keyed-window.ts";
+import type { WindowParts } from "./make-window.ts";
 
-export type WindowSlot = Extract<CompiledSlot, { kind: "window" }>;
-export type AddOutcome = { readonly kind: "added" } | { readonly kind: "late"; readonly start: number; readonly end: number };
-
-const added: AddOutcome = { kind: "added" };
 /** Ids of window starts are made once and kept; far more than are open at a time is a sign of times all over the place. */
 const maxCachedIds = 10_000;
-
-/** What a due window gives to its handler. */
-export interface DueWindow {
-  readonly start: number;
-  readonly end: number;
-  readonly result: { readonly [name: string]: unknown };
-  readonly previous: { readonly [name: string]: unknown } | undefined;
-  readonly revision: number;
-  readonly final: boolean;
-}
 
 /**
  * Tumbling windows of one declaration: fixed size, aligned to the epoch, half-open [start, end). An open window is a row (slot, key, start); it takes
  * values until the watermark reaches end + grace, and is removed then.
  */
-export class TumblingWindow {
+export class TumblingWindow implements KeyedWindow {
   readonly slot: WindowSlot;
+  private readonly definition: TumblingDefinition;
   private readonly state: TaskState;
   private readonly queue: DueQueue;
   private readonly clock: TaskClock;
   private readonly ids = new Map<number, string>();
 
-  constructor(slot: WindowSlot, state: TaskState, queue: DueQueue, clock: TaskClock) {
+  constructor(slot: WindowSlot, definition: TumblingDefinition, parts: WindowParts) {
     this.slot = slot;
-    this.state = state;
-    this.queue = queue;
-    this.clock = clock;
+    this.definition = definition;
+    this.state = parts.state;
+    this.queue = parts.queue;
+    this.clock = parts.clock;
   }
 
-  startOf(timeMs: number): number {
-    return Math.floor(timeMs / this.slot.sizeMs) * this.slot.sizeMs;
+  private startOf(timeMs: number): number {
+    return Math.floor(timeMs / this.definition.sizeMs) * this.definition.sizeMs;
   }
 
-  add(entry: KeyEntry, values: { readonly [name: string]: unknown }, timeMs: number): AddOutcome {
+  add(entry: KeyEntry, values: WindowValues, timeMs: number, late: (start: number, end: number) => void): void {
     const { slot } = this;
+    const { sizeMs, graceMs, emit } = this.definition;
     const start = this.startOf(timeMs);
-    const end = start + slot.sizeMs;
+    const end = start + sizeMs;
     const { watermarkMs } = this.clock;
-    if (end + slot.graceMs <= watermarkMs) return { kind: "late", start, end };
+    if (end + graceMs <= watermarkMs) {
+      late(start, end);
+      return;
+    }
     const row = this.rowOf(entry, start);
     const before = row.value as Accumulator | undefined;
     const next = copyOf(before ?? slot.layout.empty);
     slot.layout.add(next, values);
     this.state.set(row, next);
     if (before === undefined) this.schedule(entry.id, start);
-    else if (slot.emit === "end" && end <= watermarkMs) this.queue.add(end, slot.slot * 2, entry.id);
-    return added;
+    else if (emit === "end" && end <= watermarkMs) this.queue.add(end, slot.slot * 2, entry.id);
   }
 
   /** A row that was used last and still has a value is still the one: rows are only forgotten when they are absent. */
@@ -74,36 +68,48 @@ export class TumblingWindow {
     return row;
   }
 
-  /** Puts an open window into the queue: when it is made, and when a task is opened. */
-  schedule(keyId: string, start: number): void {
-    const { slot } = this;
-    const end = start + slot.sizeMs;
-    if (slot.emit === "end") {
-      this.queue.add(end, slot.slot * 2, keyId);
-      this.queue.add(end + slot.graceMs, slot.slot * 2 + 1, keyId);
-    } else this.queue.add(end + slot.graceMs, slot.slot * 2, keyId);
+  private schedule(keyId: string, start: number): void {
+    const { slot } = this.slot;
+    const { sizeMs, graceMs, emit } = this.definition;
+    const end = start + sizeMs;
+    if (emit === "end") {
+      this.queue.add(end, slot * 2, keyId);
+      this.queue.add(end + graceMs, slot * 2 + 1, keyId);
+    } else this.queue.add(end + graceMs, slot * 2, keyId);
   }
 
-  /** The open window that holds a time. */
-  current(entry: KeyEntry, timeMs: number): { readonly [name: string]: unknown } | undefined {
+  restore(keyId: string, subkey: Buffer, value: unknown): void {
+    const start = decodeNumber(subkey);
+    const { sizeMs, graceMs, emit } = this.definition;
+    // An emitted window only waits for its end of grace: the entry at its end would find nothing new to emit.
+    if (emit === "end" && (value as Accumulator).emitted !== undefined)
+      this.queue.add(start + sizeMs + graceMs, this.slot.slot * 2 + 1, keyId);
+    else this.schedule(keyId, start);
+  }
+
+  current(entry: KeyEntry, timeMs: number): WindowResult | undefined {
     const acc = this.state.rowsOf(entry, this.slot.slot).get(this.id(this.startOf(timeMs)))?.value as Accumulator | undefined;
     return acc === undefined ? undefined : this.slot.layout.result(acc);
   }
 
-  /**
-   * A window of `entry` is due: what to emit, or undefined when there is nothing (already emitted as it stands, or gone). Removes the window when its
-   * time is over.
-   */
-  due(entry: KeyEntry, dueMs: number, closing: boolean): DueWindow | undefined {
+  fire(entry: KeyEntry, dueMs: number, phase: number, emit: (due: DueWindow) => boolean): boolean {
+    const due = this.due(entry, dueMs, phase === 1);
+    return due === undefined || emit(due);
+  }
+
+  /** What to emit; undefined when there is nothing (already emitted as it stands, or gone). Removes the window when its time is over. */
+  private due(entry: KeyEntry, dueMs: number, closing: boolean): DueWindow | undefined {
     const { slot } = this;
-    const end = slot.emit === "end" && !closing ? dueMs : dueMs - slot.graceMs;
-    const start = end - slot.sizeMs;
+    const { sizeMs, graceMs, emit } = this.definition;
+    const atEnd = emit === "end" && !closing;
+    const end = atEnd ? dueMs : dueMs - graceMs;
+    const start = end - sizeMs;
     const row = this.state.rowsOf(entry, slot.slot).get(this.id(start));
     const acc = row?.value as Accumulator | undefined;
     if (row === undefined || acc === undefined) return undefined;
-    if (slot.emit === "end" && !closing) return this.emitAtEnd(row, acc, start, end);
+    if (atEnd) return this.emitAtEnd(row, acc, start, end);
     this.state.set(row, undefined);
-    if (slot.emit !== "final") return undefined;
+    if (emit !== "final") return undefined;
     return { start, end, result: slot.layout.result(acc), previous: undefined, revision: 1, final: true };
   }
 
@@ -120,12 +126,15 @@ export class TumblingWindow {
       result: this.slot.layout.result(acc),
       previous: emitted === undefined ? undefined : this.slot.layout.result(emitted),
       revision: next.revision,
-      final: end + this.slot.graceMs <= this.clock.watermarkMs,
+      final: end + this.definition.graceMs <= this.clock.watermarkMs,
     };
   }
 
-  static startFromSubkey(subkey: Buffer): number {
-    return decodeNumber(subkey);
+  *committed(key: Buffer): Generator<StoredWindow> {
+    for (const { subkey, value } of this.state.committedRows(this.slot.slot, key)) {
+      const start = decodeNumber(subkey);
+      yield { start, end: start + this.definition.sizeMs, result: this.slot.layout.result(value as Accumulator) };
+    }
   }
 
   private id(start: number): string {
