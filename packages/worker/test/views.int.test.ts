@@ -171,7 +171,12 @@ describe("a worker's views", () => {
       minutes.set(start, { count: minute.count + 1, value: minute.value + value });
     }
     const open = [...minutes].filter(([start]) => start + 180_000 > newest).sort(([a], [b]) => a - b);
-    const { status, body } = await get(`${worker.url}/views/perMinute/${sensor}`);
+    // The commit is in Kafka a moment before the worker knows of it, and views say what the worker knows.
+    const everything = JSON.stringify({ [sensors.input]: some.length });
+    const { status, body } = await until("the view to be at the last record", async () => {
+      const answer = await get(`${worker.url}/views/perMinute/${sensor}`);
+      return JSON.stringify(answer.body.position) === everything ? answer : undefined;
+    });
     expect(status).toBe(200);
     expect(body.rows).toEqual(open.map(([start, value]) => ({ value, start, end: start + 60_000 })));
     expect(open.length).toBeGreaterThan(1);
