@@ -1,5 +1,4 @@
-import type { GroupOffsets, LogReader, TopicPartition, TransactionalWriter } from "@reprise/engine";
-import type { StatusWriter } from "./control/status-board.ts";
+import type { GroupOffsets, LogReader, RecordHeader, TopicPartition, TransactionalWriter } from "@reprise/engine";
 import type { InputEnd } from "./observe/observation.ts";
 
 export interface TopicDescription {
@@ -14,13 +13,26 @@ export interface TopicWish {
   readonly configs: { readonly [name: string]: string };
 }
 
+/** Writes records that are no part of a transaction: announcements and ticks. */
+export interface RecordWriter {
+  send(
+    topic: string,
+    partition: number,
+    key: Uint8Array | null,
+    value: Uint8Array | null,
+    headers?: readonly RecordHeader[],
+    timestampMs?: number,
+  ): Promise<unknown>;
+  close(): Promise<void>;
+}
+
 /** What the controller needs of Kafka. All of it may be repeated: what is there already, or gone already, is no error. */
 export interface Cluster {
   /** @throws RepriseError BROKER_UNREACHABLE naming the address */
   waitReachable(timeoutMs: number): Promise<void>;
   openReader(): Promise<LogReader>;
   openWriter(transactionalId: string): TransactionalWriter;
-  openStatusWriter(): StatusWriter & { close(): Promise<void> };
+  openRecordWriter(): RecordWriter;
   readonly offsets: GroupOffsets;
   /** Topics that do not exist are left out. */
   describeTopics(topics: readonly string[]): Promise<Map<string, TopicDescription>>;

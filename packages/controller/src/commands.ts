@@ -4,6 +4,7 @@ import { RepriseError } from "@reprise/schema";
 import type { ControllerContext } from "./controller-context.ts";
 import { planCutover } from "./decide/plan-cutover.ts";
 import { planRetire } from "./decide/plan-retire.ts";
+import { createClockTopic } from "./deploy/create-topics.ts";
 import { readDeployRequest } from "./deploy/deploy-request.ts";
 import { planDeploy } from "./deploy/plan-deploy.ts";
 import { failpoint } from "./failpoint.ts";
@@ -25,7 +26,9 @@ export class Commands {
   async deploy(request: DeployRequest, options: CommandOptions): Promise<DeployAnswer> {
     this.#context.requireLead();
     const wish = readDeployRequest(request);
-    const topics = await this.#context.cluster.describeTopics(wish.manifest.inputs);
+    const { inputs, clock } = wish.manifest;
+    await createClockTopic(wish.manifest, this.#context.cluster);
+    const topics = await this.#context.cluster.describeTopics([...inputs, ...(clock === undefined ? [] : [clock.topic])]);
     const key = options.idempotencyKey ?? randomUUID();
     if (this.#before(key, "DeploymentCreated") === undefined) {
       const { deployment } = planDeploy(this.#context.state, wish, topics);

@@ -19,7 +19,7 @@ export function kafkaCluster(options: KafkaConnectionOptions): Cluster {
     openReader: () => createColumnarReader({ ...options, clientId: "reprise-controller", maxBufferedBytesPerPartition: readAheadBytes }),
     // No group: it never commits offsets.
     openWriter: (transactionalId) => createTransactionalWriter({ ...options, transactionalId, consumer: undefined as never }),
-    openStatusWriter: () => createRecordProducer(options),
+    openRecordWriter: () => createRecordProducer(options),
     offsets,
     async describeTopics(topics) {
       const described = await admin.describeTopics([...new Set(topics)]);

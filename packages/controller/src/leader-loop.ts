@@ -1,4 +1,5 @@
 import { RepriseError } from "@reprise/schema";
+import type { Clocks } from "./clocks.ts";
 import { announcementExpiryMs } from "./control/status-board.ts";
 import type { ControllerContext } from "./controller-context.ts";
 import type { WakeUp } from "./internal/wake-up.ts";
@@ -11,6 +12,7 @@ const failurePauseMs = 1_000;
 export interface LeaderLoopOptions {
   readonly context: ControllerContext;
   readonly reconciler: Reconciler;
+  readonly clocks: Clocks;
   /** Ends the pause between two passes: something changed. */
   readonly wakeUp: WakeUp;
   readonly intervalMs: number;
@@ -68,8 +70,9 @@ export class LeaderLoop {
   }
 
   async #lead(): Promise<void> {
-    const { context, reconciler, url } = this.#options;
+    const { context, reconciler, clocks, url } = this.#options;
     const nowMs = Date.now();
+    clocks.tick(context.state, nowMs);
     if (nowMs - this.#announcedAtMs >= heartbeatMs) {
       this.#announcedAtMs = nowMs;
       // Not awaited: a heartbeat that is late must not hold up a cutover.

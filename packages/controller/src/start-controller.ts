@@ -5,6 +5,7 @@ import { controllerTransactionalId, controlTopic, type LogReader, statusTopic } 
 import type { KafkaConnectionOptions } from "@reprise/kafka";
 import { RepriseError } from "@reprise/schema";
 import { type Logger, pino } from "pino";
+import { Clocks } from "./clocks.ts";
 import { Commands } from "./commands.ts";
 import { ControlLog } from "./control/control-log.ts";
 import { StatusBoard } from "./control/status-board.ts";
@@ -100,10 +101,10 @@ async function start(
       },
     });
   const writer = cluster.openWriter(controllerTransactionalId);
-  const statusWriter = cluster.openStatusWriter();
-  closers.push(() => statusWriter.close());
+  const recordWriter = cluster.openRecordWriter();
+  closers.push(() => recordWriter.close());
   const controlLog = new ControlLog({ tail: tailOf(controlTopic, controlReader), writer, onChange: () => wakeUp.wake() });
-  const board = new StatusBoard({ tail: tailOf(statusTopic, statusReader), writer: statusWriter });
+  const board = new StatusBoard({ tail: tailOf(statusTopic, statusReader), writer: recordWriter });
   closers.push(
     () => controlLog.stop(),
     () => board.stop(),
@@ -138,7 +139,7 @@ async function start(
   const address = await listen(app, options.host ?? "127.0.0.1", options.port ?? 7070);
   url = options.publicUrl ?? address;
 
-  const loop = new LeaderLoop({ context, reconciler, wakeUp, intervalMs, takeOver, url, fatal: () => fatal });
+  const loop = new LeaderLoop({ context, reconciler, clocks: new Clocks(recordWriter, logger), wakeUp, intervalMs, takeOver, url, fatal: () => fatal });
   loop.start();
   closers.push(async () => {
     await loop.stop();

@@ -34,6 +34,7 @@ export {
 export {
   controllerTransactionalId,
   controlTopic,
+  clockTopicOf,
   deadLetterTopicOf,
   deltaTopicOf,
   groupOf,

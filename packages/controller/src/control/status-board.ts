@@ -1,4 +1,5 @@
 import { type ControllerAnnouncement, statusTopic, type WorkerAnnouncement } from "@reprise/engine";
+import type { RecordWriter } from "../cluster.ts";
 import type { TailRecord, TopicTail } from "./topic-tail.ts";
 
 /** Announcements come every second; who was silent for so long is taken for gone. */
@@ -7,9 +8,7 @@ export const announcementExpiryMs = 10_000;
 const controllerKey = "controller";
 
 /** Writes to the status topic, not transactional: what stands there decides nothing. */
-export interface StatusWriter {
-  send(topic: string, partition: number, key: Uint8Array, value: Uint8Array | null): Promise<unknown>;
-}
+export type StatusWriter = Pick<RecordWriter, "send">;
 
 interface Heard<T> {
   readonly said: T;

@@ -1,6 +1,6 @@
 import { type DeploymentSpec, deadLetterTopicOf, deltaTopicOf } from "@reprise/engine";
 import type { Cluster, TopicWish } from "../cluster.ts";
-import { viewManifest } from "./manifest-view.ts";
+import { type ManifestView, viewManifest } from "./manifest-view.ts";
 
 /** Kept for ever: what is replayed from, and what others read, must not vanish by the age of its timestamps. */
 const keepForEver = { "retention.ms": "-1", "retention.bytes": "-1" };
@@ -10,6 +10,23 @@ export async function createTopicsOf(spec: DeploymentSpec, cluster: Pick<Cluster
   const wishes = topicsOf(spec);
   const existing = await cluster.describeTopics(wishes.map(({ topic }) => topic));
   for (const wish of wishes) if (!existing.has(wish.topic)) await cluster.createTopic(wish);
+}
+
+/**
+ * The topic of a processor's ticks, with as many partitions as its lead input. It must be there before the deployment is: it is one of its inputs.
+ * Without a lead input nothing is created, and the deployment is refused for that.
+ */
+export async function createClockTopic(manifest: ManifestView, cluster: Pick<Cluster, "describeTopics" | "createTopic">): Promise<void> {
+  const { clock, inputs } = manifest;
+  if (clock === undefined) return;
+  const existing = await cluster.describeTopics([clock.topic, ...inputs.slice(0, 1)]);
+  const lead = existing.get(inputs[0] ?? "");
+  if (lead === undefined || existing.has(clock.topic)) return;
+  await cluster.createTopic({
+    topic: clock.topic,
+    partitions: lead.partitions,
+    configs: { "cleanup.policy": "delete", ...keepForEver },
+  });
 }
 
 /** All topics that a deployment writes. */

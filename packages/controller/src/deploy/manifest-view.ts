@@ -1,3 +1,4 @@
+import { clockTopicOf } from "@reprise/engine";
 import { RepriseError } from "@reprise/schema";
 import type { KeyShape } from "../gateway/key-bytes.ts";
 
@@ -8,6 +9,8 @@ export interface ManifestView {
   readonly key: KeyShape;
   /** Topics, the lead first. */
   readonly inputs: readonly string[];
+  /** The processor's own input of ticks; undefined: it has none. */
+  readonly clock?: ClockView;
   readonly outputs: readonly OutputView[];
   /** States and windows that can be read from outside. */
   readonly views: readonly string[];
@@ -20,6 +23,11 @@ export interface ManifestView {
 export interface OutputView {
   readonly topic: string;
   readonly kind: "topic" | "table" | "events";
+}
+
+export interface ClockView {
+  readonly topic: string;
+  readonly intervalMs: number;
 }
 
 const processorName = /^[a-z0-9][a-z0-9._-]{0,62}$/;
@@ -63,6 +71,7 @@ export function viewManifest(value: unknown): ManifestView {
     version: version as number,
     key: { format: String(key.format), kind: String(key.kind) },
     inputs: [...new Set(inputs)],
+    ...clockOf(name, manifest.clockMs),
     outputs,
     views: Object.entries(stored).flatMap(([alias, spec]) => (isView(spec) ? [alias] : [])),
     ...(manifest.params === null || manifest.params === undefined
@@ -70,6 +79,17 @@ export function viewManifest(value: unknown): ManifestView {
       : { params: { avro: objectAt(manifest.params, "manifest.params").avro } }),
     whole: manifest,
   };
+}
+
+/** Manifests from before there were clocks say nothing of them. */
+function clockOf(processor: string, intervalMs: unknown): { readonly clock?: ClockView } {
+  if (intervalMs === null || intervalMs === undefined) return {};
+  if (typeof intervalMs !== "number" || !(intervalMs > 0)) {
+    throw new RepriseError("INVALID_DECLARATION", `manifest.clockMs of '${processor}' must be a positive number or null.`, {
+      details: { field: "manifest.clockMs" },
+    });
+  }
+  return { clock: { topic: clockTopicOf(processor, intervalMs), intervalMs } };
 }
 
 function isView(spec: unknown): boolean {

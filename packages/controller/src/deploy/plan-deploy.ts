@@ -49,8 +49,8 @@ export function planDeploy(state: ControlState, wish: DeployWish, topics: Readon
 }
 
 function deployedInputs(wish: DeployWish, topics: ReadonlyMap<string, TopicDescription>): DeployedInput[] {
-  const { name, inputs } = wish.manifest;
-  const found = inputs.map((topic) => {
+  const { name, inputs, clock } = wish.manifest;
+  const found = [...inputs, ...(clock === undefined ? [] : [clock.topic])].map((topic) => {
     const described = topics.get(topic);
     if (described === undefined)
       throw new RepriseError("TOPIC_MISSING", `The input topic '${topic}' of '${name}' does not exist.`, {

@@ -2,7 +2,7 @@
 export function manifestOf(
   name: string,
   version: number,
-  options: { readonly inputs: readonly string[]; readonly outputs?: readonly string[]; readonly params?: unknown },
+  options: { readonly inputs: readonly string[]; readonly outputs?: readonly string[]; readonly params?: unknown; readonly clockMs?: number },
 ): Record<string, unknown> {
   const text = { format: "primitive", kind: "string", fingerprint: "0", avro: "string" };
   const key = { name: "word", schema: text };
@@ -33,6 +33,7 @@ export function manifestOf(
     params: options.params ?? null,
     metrics: {},
     order: "log",
+    clockMs: options.clockMs ?? null,
     onError: { decode: "fail", handler: "fail", late: "drop" },
   };
 }

@@ -8,4 +8,6 @@ export const controllerTransactionalId = "reprise.controller";
 export const groupOf = (deployment: string): string => `reprise.${deployment}`;
 export const transactionalIdOf = (deployment: string, slot: number): string => `reprise.${deployment}.${slot}`;
 export const deltaTopicOf = (deployment: string): string => `reprise.${deployment}.delta`;
+/** Of a processor, not of a deployment: a later version replays the same ticks. Another interval is another topic. */
+export const clockTopicOf = (processor: string, intervalMs: number): string => `reprise.${processor}.clock-${intervalMs}ms`;
 export const deadLetterTopicOf = (processor: string): string => `${processor}-dead-letters`;

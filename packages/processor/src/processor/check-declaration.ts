@@ -1,12 +1,12 @@
-import { RepriseError } from "@reprise/schema";
+import { type Duration, RepriseError } from "@reprise/schema";
 import { checkAlias, checkName } from "../internal/check-name.ts";
-import { checkOneOf, checkOptions, refuseDeclaration } from "../internal/check-options.ts";
+import { checkOneOf, checkOptions, positiveMs, refuseDeclaration } from "../internal/check-options.ts";
 import { checkSchema } from "../internal/check-schema.ts";
 import { checkKey } from "../topics/check-key.ts";
 import type { OnErrorDefinition, ProcessorDefinition } from "./processor-definition.ts";
 
 /** The parts of a definition that need checking; all of them are there. */
-export type Declared = Omit<ProcessorDefinition, "abi" | "manifest" | "handlers" | "onError" | "order">;
+export type Declared = Omit<ProcessorDefinition, "abi" | "manifest" | "handlers" | "onError" | "order" | "clockMs">;
 
 export const declarationNames = [
   "name",
@@ -21,6 +21,7 @@ export const declarationNames = [
   "params",
   "metrics",
   "order",
+  "clock",
   "onError",
 ] as const;
 
@@ -47,6 +48,17 @@ export function checkDeclaration(d: Declared): void {
         { details: { what, name } },
       );
   }
+}
+
+/** Below it a tick per partition would be most of what is in the log. */
+const shortestClockMs = 1_000;
+
+/** @throws RepriseError INVALID_ARGUMENT, INVALID_DECLARATION */
+export function checkClock(clock: Duration | undefined, what: string): number | undefined {
+  if (clock === undefined) return undefined;
+  const ms = positiveMs(clock, `${what}: clock`);
+  if (ms < shortestClockMs) refuseDeclaration(`${what}: clock`, `expected at least 1s, got ${clock}`);
+  return ms;
 }
 
 const kindsOf = {

@@ -1,4 +1,4 @@
-import type { Schema } from "@reprise/schema";
+import type { Duration, Schema } from "@reprise/schema";
 import type { AnyKey } from "../key.ts";
 import type { Counter } from "../metrics/counter.ts";
 import type { AnyState, AnyWindow } from "../spec.ts";
@@ -40,5 +40,10 @@ export interface Declaration<
   readonly metrics?: M;
   /** "log": as written, least latency. "event-time": handlers, timers and windows strictly in time order, once the watermark is past. */
   readonly order?: Order;
+  /**
+   * Time goes on also when no input comes: the controller writes a record per partition and this long into a topic of the processor's, which is
+   * replayed, merged and cut like any other input. At least 1 s. Default: only records move time.
+   */
+  readonly clock?: Duration;
   readonly onError?: { readonly decode?: OnError; readonly handler?: OnError; readonly late?: "drop" | "dead-letter" };
 }

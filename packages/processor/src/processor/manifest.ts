@@ -21,7 +21,12 @@ export interface TopicManifest {
   readonly kind: "topic" | "table" | "events";
   readonly key: KeyManifest;
   readonly partitioner: Partitioner;
-  readonly outOfOrderMs: number;
+  /** null: only what its records say moves the watermark. */
+  readonly outOfOrderMs: number | null;
+  /** null: no limit. */
+  readonly maxAheadMs: number | null;
+  /** Its records may say what is over. */
+  readonly hasWatermark: boolean;
   /** Event time comes from the value, not from the record's timestamp. */
   readonly hasTime: boolean;
   /** null for events. */
@@ -68,6 +73,8 @@ export interface Manifest {
     readonly [name: string]: { readonly help: string; readonly labels: { readonly [label: string]: readonly string[] } };
   };
   readonly order: Order;
+  /** null: no clock input. */
+  readonly clockMs: number | null;
   readonly onError: OnErrorDefinition;
 }
 
@@ -87,6 +94,7 @@ export function manifestOf(d: Omit<ProcessorDefinition, "manifest" | "handlers">
     params: described(d.params),
     metrics: mapValues(d.metrics, ({ help, labels }) => ({ help, labels: mapValues(labels, (values) => [...values]) })),
     order: d.order,
+    clockMs: d.clockMs ?? null,
     onError: { ...d.onError },
   });
 }
@@ -101,7 +109,9 @@ function topicManifest(alias: string, t: TopicDefinition | TableDefinition | Eve
     kind: t.kind,
     key: keyManifest(t.key),
     partitioner: t.partitioner,
-    outOfOrderMs: t.outOfOrderMs,
+    outOfOrderMs: Number.isFinite(t.outOfOrderMs) ? t.outOfOrderMs : null,
+    maxAheadMs: t.maxAheadMs ?? null,
+    hasWatermark: t.watermark !== undefined,
     hasTime: t.time !== undefined,
   };
   if (t.kind !== "events") return { ...common, value: describeSchema(t.value), events: null, by: null };

@@ -54,6 +54,8 @@ export interface ProcessorDefinition {
   readonly params: Schema<unknown> | undefined;
   readonly metrics: { readonly [name: string]: CounterDefinition };
   readonly order: Order;
+  /** How often the clock input ticks; undefined: there is none. */
+  readonly clockMs: number | undefined;
   readonly onError: OnErrorDefinition;
   /** undefined when the processor was only declared. */
   readonly handlers: HandlersDefinition | undefined;

@@ -1,7 +1,7 @@
 import type { Schema } from "@reprise/schema";
 import { checkOneOf, checkOptions } from "../internal/check-options.ts";
 import type { AnyKey } from "../key.ts";
-import { checkDeclaration, checkOnError, declarationNames, type Declared as CheckedParts } from "./check-declaration.ts";
+import { checkClock, checkDeclaration, checkOnError, declarationNames, type Declared as CheckedParts } from "./check-declaration.ts";
 import { checkHandlers } from "./check-handlers.ts";
 import type { Context } from "./context.ts";
 import type { Declaration, Metrics, States, Timers, Windows } from "./declaration.ts";
@@ -59,6 +59,7 @@ export function processor<
     abi,
     ...parts,
     order: checkOneOf(declaration.order ?? "log", ["log", "event-time"], `${what}: order`),
+    clockMs: checkClock(declaration.clock, what),
     onError: checkOnError(declaration.onError, what),
   } as const;
   const definition: Omit<ProcessorDefinition, "handlers"> = { ...checked, manifest: manifestOf(checked) };
