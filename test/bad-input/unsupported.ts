@@ -34,6 +34,7 @@ const onWindow = { w: () => undefined };
 /** What the surface declares and this release can't run: what the refusal must name, and a processor that is only that. */
 export const unsupported: readonly { readonly named: string; readonly make: () => object }[] = [
   { named: 'order: "event-time"', make: () => processor({ ...about, inputs: { clicks }, order: "event-time" }).handle({ on }) },
+  { named: "clock", make: () => processor({ ...about, inputs: { clicks }, clock: "10s" }).handle({ on }) },
   {
     named: "input clicks: rekey()",
     make: () =>

@@ -139,7 +139,16 @@ async function start(
   const address = await listen(app, options.host ?? "127.0.0.1", options.port ?? 7070);
   url = options.publicUrl ?? address;
 
-  const loop = new LeaderLoop({ context, reconciler, clocks: new Clocks(recordWriter, logger), wakeUp, intervalMs, takeOver, url, fatal: () => fatal });
+  const loop = new LeaderLoop({
+    context,
+    reconciler,
+    clocks: new Clocks(recordWriter, logger),
+    wakeUp,
+    intervalMs,
+    takeOver,
+    url,
+    fatal: () => fatal,
+  });
   loop.start();
   closers.push(async () => {
     await loop.stop();

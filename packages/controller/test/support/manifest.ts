@@ -2,7 +2,12 @@
 export function manifestOf(
   name: string,
   version: number,
-  options: { readonly inputs: readonly string[]; readonly outputs?: readonly string[]; readonly params?: unknown; readonly clockMs?: number },
+  options: {
+    readonly inputs: readonly string[];
+    readonly outputs?: readonly string[];
+    readonly params?: unknown;
+    readonly clockMs?: number;
+  },
 ): Record<string, unknown> {
   const text = { format: "primitive", kind: "string", fingerprint: "0", avro: "string" };
   const key = { name: "word", schema: text };

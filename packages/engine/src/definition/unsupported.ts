@@ -7,6 +7,7 @@ export function unsupportedFeatures(definition: ProcessorDefinition): string[] {
   const out: string[] = [];
   if (definition.onError.late !== "drop") out.push(`onError.late: "${definition.onError.late}" (set late on the window)`);
   if (definition.order !== "log") out.push(`order: "${definition.order}"`);
+  if (definition.clockMs !== undefined) out.push("clock");
   for (const [alias, input] of Object.entries(definition.inputs)) {
     if (input.kind !== "topic" && input.kind !== "table") out.push(`input ${alias}: ${input.kind === "rekey" ? "rekey()" : "events()"}`);
     else if (input.partitioner === "crc32") out.push(`input ${alias}: partitioner "crc32"`);
