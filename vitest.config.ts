@@ -7,7 +7,7 @@ const sources = {
   ssr: { resolve: { conditions: ["source"], externalConditions: ["source"] } },
 };
 const broker = "packages/kafka/test/global-setup.ts";
-/** Integration tests of packages that need a disk, but no broker: they run without waiting for one. */
+/** Integration tests of packages that need a disk, but no broker: they run without waiting for one. With them goes the differential test, which needs neither. */
 const diskOnly = ["packages/state", "packages/checkpoint", "packages/metrics", "scripts"].map(
   (folder) => `${folder}/test/**/*.int.test.ts`,
 );
@@ -48,7 +48,7 @@ export default defineConfig({
           ...node,
           name: "disk",
           sequence: { groupOrder: 1 },
-          include: diskOnly,
+          include: [...diskOnly, "test/differential/**/*.test.ts"],
           exclude: ["**/node_modules/**", "**/dist/**"],
           testTimeout: 60_000,
           maxWorkers: 2,
@@ -61,7 +61,7 @@ export default defineConfig({
           name: "system",
           sequence: { groupOrder: 3 },
           include: ["test/**/*.test.ts"],
-          exclude: ["**/node_modules/**", "**/dist/**"],
+          exclude: ["**/node_modules/**", "**/dist/**", "test/differential/**"],
           testTimeout: 600_000,
           hookTimeout: 300_000,
           // Each starts workers and a controller of its own.

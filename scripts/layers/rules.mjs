@@ -27,6 +27,7 @@ export const engines = {
   "@confluentinc/kafka-javascript": ["kafka"],
   "@platformatic/kafka": ["kafka"],
   "@nxtedition/rocksdb": ["state"],
+  "@datadog/sketches-js": ["engine"],
   "prom-client": ["metrics"],
   avsc: ["schema"],
   fastify: ["worker", "controller"],

@@ -26,9 +26,9 @@ export class Commands {
   async deploy(request: DeployRequest, options: CommandOptions): Promise<DeployAnswer> {
     this.#context.requireLead();
     const wish = readDeployRequest(request);
-    const { inputs, clock } = wish.manifest;
+    const { inputs, broadcasts, clock } = wish.manifest;
     await createClockTopic(wish.manifest, this.#context.cluster);
-    const topics = await this.#context.cluster.describeTopics([...inputs, ...(clock === undefined ? [] : [clock.topic])]);
+    const topics = await this.#context.cluster.describeTopics([...inputs, ...broadcasts, ...(clock === undefined ? [] : [clock.topic])]);
     const key = options.idempotencyKey ?? randomUUID();
     if (this.#before(key, "DeploymentCreated") === undefined) {
       const { deployment } = planDeploy(this.#context.state, wish, topics);

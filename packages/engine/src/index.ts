@@ -55,6 +55,16 @@ export { readHeaders } from "./task/record-headers.ts";
 export { type PreparedCommit, Task, type TaskOptions } from "./task/task.ts";
 export { type FaultCount, silentHooks, type TaskCounters, type TaskHooks } from "./task/task-hooks.ts";
 export type { TaskMeta } from "./task/task-meta.ts";
-export { committedEntries, keyBytesOf, readView, type ViewQuery, type ViewResult, viewOf } from "./view/task-views.ts";
+export {
+  committedEntries,
+  committedEntry,
+  committedItems,
+  committedValue,
+  keyBytesOf,
+  readView,
+  type ViewQuery,
+  type ViewResult,
+  viewOf,
+} from "./view/task-views.ts";
 export { EndSamples } from "./lag/end-samples.ts";
 export type { RunningTask } from "./session/running-task.ts";

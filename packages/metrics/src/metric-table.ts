@@ -84,6 +84,18 @@ export const metricTable = {
     input,
     "Records of an input that had been passed over as drained: their order may differ in another run.",
   ),
+  reprise_held_records: worker("gauge", task, 'Records that wait for their time, with order: "event-time".'),
+  reprise_late_arrivals_total: worker(
+    "counter",
+    task,
+    'Records that came below the watermark and were handled at once, with order: "event-time".',
+  ),
+  reprise_released_early_total: worker(
+    "counter",
+    task,
+    "Held records that were handled before their time, because more were held than may be: what is late depends on it.",
+  ),
+  reprise_watermarks_ignored_total: worker("counter", task, "What records said of the watermark that was below it already."),
   reprise_dead_letters_total: worker(
     "counter",
     ["topic", "reason"],

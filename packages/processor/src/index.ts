@@ -50,6 +50,7 @@ export type {
 export { distinct, first, fold, last, top } from "./windows/aggregates.ts";
 export type {
   CalendarDefinition,
+  GlobalDefinition,
   HoppingDefinition,
   JoinDefinition,
   RollingDefinition,
@@ -59,4 +60,4 @@ export type {
 } from "./windows/window-definition.ts";
 export type { ItemWindowState, JoinState, WindowBounds, WindowInfo, WindowRead, WindowState } from "./windows/window-handles.ts";
 export type { Emit, JoinSpec, Late, Unmatched, WindowOptions, WindowSpec } from "./windows/window-spec.ts";
-export { type JoinOptions, type WindowMaker, windows, type WindowsBuilder } from "./windows/windows.ts";
+export { type GlobalOptions, type JoinOptions, type WindowMaker, windows, type WindowsBuilder } from "./windows/windows.ts";

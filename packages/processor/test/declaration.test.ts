@@ -46,7 +46,7 @@ const Payment = s.record("Payment", { shop: s.string, cents: s.long });
 const payments = topic("payments", { key: card, value: json(Payment), time: (p) => p.cents, outOfOrder: "10s" });
 const shops = table("shops", { key: shop, value: json(Payment) });
 const limits = table("limits", { key: card, value: json(s.record("Limit", { cents: s.long })), partitioner: "crc32" });
-const log = events("log", { key: card, by: { field: "type" }, of: { "card.opened": Payment, Closed: Payment } });
+const log = events("log", { key: card, by: { field: "type" }, of: { "card.opened": json(Payment), Closed: json(Payment) } });
 const base = { name: "totals", version: 2, key: card };
 
 const declared = processor({

@@ -5,6 +5,11 @@ import { MemoryLog } from "./internal/memory-log.ts";
 import { Run, type RunShape, usualShape } from "./internal/run.ts";
 import { stateHandles } from "./internal/state-handles.ts";
 
+type CompiledInput = CompiledProcessor["inputs"][number];
+
+/** The earliest time there is, epoch ms. */
+const earliestMs = -8.64e15;
+
 /** What a test did, to do it again. */
 type Step = { readonly kind: "record"; readonly topic: string } | { readonly kind: "time"; readonly toMs: number };
 
@@ -30,7 +35,7 @@ export function testProcessor<D extends Shape>(p: Processor<D>, o: TestOptions<D
 }
 
 class Driver {
-  readonly given: { readonly [table: string]: unknown } = {};
+  readonly given: { readonly [table: string]: unknown };
   readonly when: { readonly [input: string]: unknown };
   readonly then: { readonly [output: string]: unknown };
   private readonly processor: CompiledProcessor;
@@ -43,10 +48,15 @@ class Driver {
     this.processor = processor;
     this.run = new Run(processor, this.log, usualShape);
     this.emitted = [...processor.outputs.map(() => []), []];
+    const senders = (tables: boolean): { readonly [alias: string]: unknown } =>
+      Object.fromEntries(
+        processor.inputs.flatMap((input, index) =>
+          input.kind === "clock" || (input.table !== undefined) !== tables ? [] : [[input.alias, this.sender(input, index)]],
+        ),
+      );
+    this.given = senders(true);
     this.when = {
-      ...Object.fromEntries(
-        processor.inputs.map((input, index) => [input.alias, (key: unknown, value: unknown, at: Time) => this.send(index, key, value, at)]),
-      ),
+      ...senders(false),
       timePasses: (to: Time) => {
         const toMs = timeOf(to);
         this.steps.push({ kind: "time", toMs });
@@ -92,12 +102,22 @@ class Driver {
     }
   }
 
-  private send(index: number, key: unknown, value: unknown, at: Time): void {
-    const input = this.processor.inputs[index] as CompiledProcessor["inputs"][number];
+  /** One function, or one by type of event. */
+  private sender({ events }: CompiledInput, index: number): unknown {
+    // What a table holds without a time it has always held.
+    if (events === undefined) return (key: unknown, value: unknown, at: Time = earliestMs) => this.send(index, key, value, at);
+    const by = (type: string) => (key: unknown, value: unknown, at: Time) => this.send(index, key, value, at, type);
+    return Object.fromEntries(events.typeNames.map((type) => [type, by(type)]));
+  }
+
+  private send(index: number, key: unknown, value: unknown, at: Time, type = ""): void {
+    const input = this.processor.inputs[index] as CompiledInput;
+    const event = input.events?.encode(type, value);
     this.log.append(input.topic, {
-      key: this.processor.key.encode(key),
-      value: value === null ? null : input.value.encode(value),
+      key: (input.table?.key ?? this.processor.key).encode(key),
+      value: event !== undefined ? event.value : value === null ? null : input.value.encode(value),
       timestampMs: timeOf(at),
+      headers: event?.headers,
     });
     this.steps.push({ kind: "record", topic: input.topic });
     this.collect(this.run.drain());
@@ -126,7 +146,12 @@ function timeOf(time: Time): number {
 }
 
 function decodeOutput(processor: CompiledProcessor, index: number, record: OutputRecord): object {
-  const { key, value } = processor.outputs[index] as CompiledProcessor["outputs"][number];
+  const { key, value, events } = processor.outputs[index] as CompiledProcessor["outputs"][number];
+  if (events !== undefined && record.value !== null) {
+    const headers = Object.fromEntries((record.headers ?? []).map((header) => [header.key, header.value]));
+    const event = events.decodeEncoded({ value: record.value, headers });
+    return { ...event, key: key.decode(record.key, 0, record.key.length), timestamp: record.timestampMs };
+  }
   return {
     key: key.decode(record.key, 0, record.key.length),
     value: record.value === null ? null : value.decode(record.value, 0, record.value.length),

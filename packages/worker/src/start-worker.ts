@@ -248,6 +248,7 @@ class WorkerRun implements Worker {
       membership,
       groupOffsets,
       reader,
+      openReader: () => createColumnarReader({ ...options, clientId: `reprise-${spec.id}-${options.slot}-tables` }),
       systemReader,
       control,
       offsets,

@@ -17,7 +17,7 @@ const inputGauges = [
   "reprise_unstable_records",
   "reprise_unstable_seconds",
 ] as const;
-const taskGauges = ["reprise_stream_time_seconds", "reprise_state_bytes", "reprise_checkpoint_commit"] as const;
+const taskGauges = ["reprise_stream_time_seconds", "reprise_held_records", "reprise_state_bytes", "reprise_checkpoint_commit"] as const;
 
 type Counters = RunningTask["task"]["counters"];
 const codeOf = (error: unknown): string => (RepriseError.is(error) ? error.code : "UNKNOWN");
@@ -115,6 +115,8 @@ export class WorkerMetrics {
     const { task, store } = running;
     const { partition } = task;
     for (const cursor of task.cursors) {
+      // Its position is that of no partition of the task's; how far it is shows in what is merged.
+      if (cursor.broadcast) continue;
       const { topic } = cursor.input;
       const end = session.endOf(topic, partition);
       if (end === undefined) continue;
@@ -143,6 +145,7 @@ export class WorkerMetrics {
       set("reprise_unstable_seconds", this.unstableMs(`${topic}-${partition}`, end, nowMs) / 1000);
     }
     if (Number.isFinite(task.streamTimeMs)) this.metrics.gauge("reprise_stream_time_seconds").set({ partition }, task.streamTimeMs / 1000);
+    this.metrics.gauge("reprise_held_records").set({ partition }, task.heldRecords);
     this.metrics.gauge("reprise_state_bytes").set({ partition }, store.approximateSizeBytes());
     this.count(running);
   }
@@ -171,6 +174,9 @@ export class WorkerMetrics {
       lateHandled: 0,
       skipped: 0,
       deadLetters: 0,
+      lateRecords: 0,
+      releasedEarly: 0,
+      watermarkIgnored: 0,
       hits: 0,
       misses: 0,
       lateMerged: 0,
@@ -185,6 +191,9 @@ export class WorkerMetrics {
         now.lateDropped + now.lateDeadLettered + now.lateHandled - before.lateDropped - before.lateDeadLettered - before.lateHandled,
       );
     this.metrics.counter("reprise_late_merged_records_total").inc(labels, now.lateMerged - before.lateMerged);
+    this.metrics.counter("reprise_late_arrivals_total").inc({ partition }, now.lateRecords - before.lateRecords);
+    this.metrics.counter("reprise_released_early_total").inc({ partition }, now.releasedEarly - before.releasedEarly);
+    this.metrics.counter("reprise_watermarks_ignored_total").inc({ partition }, now.watermarkIgnored - before.watermarkIgnored);
     this.metrics.counter("reprise_cache_hits_total").inc({ partition }, now.hits - before.hits);
     this.metrics.counter("reprise_cache_misses_total").inc({ partition }, now.misses - before.misses);
     this.countFaults(partition, task.faults);

@@ -27,7 +27,12 @@ function sessionOf(...fakes: readonly FakeTask[]): Session {
           streamTimeMs: 5_000,
           lateMerged: 0,
           faults: [],
-          counters: { records: position, lateDropped: 0, lateDeadLettered: 0, lateHandled: 0, skipped: 0, deadLetters: 0 },
+          heldRecords: 0,
+          counters: {
+            records: position,
+            ...{ lateDropped: 0, lateDeadLettered: 0, lateHandled: 0, skipped: 0, deadLetters: 0 },
+            ...{ lateRecords: 0, releasedEarly: 0, watermarkIgnored: 0 },
+          },
           state: { hits: 0, misses: 0 },
           position: { in: position },
           meta: { position: { in: position } },

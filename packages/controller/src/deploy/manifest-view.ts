@@ -7,8 +7,10 @@ export interface ManifestView {
   readonly name: string;
   readonly version: number;
   readonly key: KeyShape;
-  /** Topics, the lead first. */
+  /** Topics that tasks read partition by partition, the lead first: inputs and tables. */
   readonly inputs: readonly string[];
+  /** Tables of which every task reads everything. */
+  readonly broadcasts: readonly string[];
   /** The processor's own input of ticks; undefined: it has none. */
   readonly clock?: ClockView;
   readonly outputs: readonly OutputView[];
@@ -63,6 +65,10 @@ export function viewManifest(value: unknown): ManifestView {
   const inputs = listAt(manifest.inputs, "manifest.inputs").map((input, index) => topicAt(input, `manifest.inputs[${index}]`).topic);
   if (inputs.length === 0)
     throw new RepriseError("INVALID_DECLARATION", `Processor '${name}' has no inputs.`, { details: { processor: name } });
+  const tables = listAt(manifest.tables, "manifest.tables").map((table, index) => ({
+    ...topicAt(table, `manifest.tables[${index}]`),
+    broadcast: (table as { readonly broadcast?: unknown }).broadcast !== null,
+  }));
   const outputs = listAt(manifest.outputs, "manifest.outputs").map((output, index) => topicAt(output, `manifest.outputs[${index}]`));
   const key = objectAt(objectAt(manifest.key, "manifest.key").schema, "manifest.key.schema");
   const stored = { ...objectAt(manifest.state, "manifest.state"), ...objectAt(manifest.windows, "manifest.windows") };
@@ -70,7 +76,8 @@ export function viewManifest(value: unknown): ManifestView {
     name,
     version: version as number,
     key: { format: String(key.format), kind: String(key.kind) },
-    inputs: [...new Set(inputs)],
+    inputs: [...new Set([...inputs, ...tables.filter(({ broadcast }) => !broadcast).map(({ topic }) => topic)])],
+    broadcasts: [...new Set(tables.filter(({ broadcast }) => broadcast).map(({ topic }) => topic))],
     ...clockOf(name, manifest.clockMs),
     outputs,
     views: Object.entries(stored).flatMap(([alias, spec]) => (isView(spec) ? [alias] : [])),

@@ -21,6 +21,7 @@ export function planDeploy(state: ControlState, wish: DeployWish, topics: Readon
   const { manifest, artifact } = wish;
   const { name, version } = manifest;
   const inputs = deployedInputs(wish, topics);
+  const broadcasts = manifest.broadcasts.map((topic) => deployedInput(name, topic, topics));
   const same = [...state.deployments.values()].filter(({ spec }) => spec.processor === name && spec.version === version);
   const frozen = same.find(({ spec }) => spec.artifact !== artifact);
   if (frozen !== undefined) {
@@ -40,6 +41,7 @@ export function planDeploy(state: ControlState, wish: DeployWish, topics: Readon
     manifest: manifest.whole,
     params: wish.params,
     inputs,
+    ...(broadcasts.length === 0 ? {} : { broadcasts }),
     workers: wish.workers,
     maxSlots: wish.workers,
     start: "earliest",
@@ -50,14 +52,7 @@ export function planDeploy(state: ControlState, wish: DeployWish, topics: Readon
 
 function deployedInputs(wish: DeployWish, topics: ReadonlyMap<string, TopicDescription>): DeployedInput[] {
   const { name, inputs, clock } = wish.manifest;
-  const found = [...inputs, ...(clock === undefined ? [] : [clock.topic])].map((topic) => {
-    const described = topics.get(topic);
-    if (described === undefined)
-      throw new RepriseError("TOPIC_MISSING", `The input topic '${topic}' of '${name}' does not exist.`, {
-        details: { processor: name, topic },
-      });
-    return { topic, topicId: described.topicId, partitions: described.partitions };
-  });
+  const found = [...inputs, ...(clock === undefined ? [] : [clock.topic])].map((topic) => deployedInput(name, topic, topics));
   const counts = found.map(({ topic, partitions }) => `'${topic}' has ${partitions}`);
   if (new Set(found.map(({ partitions }) => partitions)).size > 1) {
     throw new RepriseError("PARTITIONS_DIFFER", `The inputs of '${name}' have different partition counts: ${counts.join(", ")}.`, {
@@ -65,6 +60,15 @@ function deployedInputs(wish: DeployWish, topics: ReadonlyMap<string, TopicDescr
     });
   }
   return found;
+}
+
+function deployedInput(processor: string, topic: string, topics: ReadonlyMap<string, TopicDescription>): DeployedInput {
+  const described = topics.get(topic);
+  if (described === undefined)
+    throw new RepriseError("TOPIC_MISSING", `The input topic '${topic}' of '${processor}' does not exist.`, {
+      details: { processor, topic },
+    });
+  return { topic, topicId: described.topicId, partitions: described.partitions };
 }
 
 /** Tasks follow the publisher partition by partition of the first input, so both must have the same one. */
@@ -82,7 +86,8 @@ function checkLeadInput(state: ControlState, { manifest }: DeployWish): void {
 
 /** Two processors that write one topic would be two publishers of it, and one that reads its own output never ends. */
 function checkOutputs(state: ControlState, { manifest }: DeployWish): void {
-  const { name, inputs, outputs } = manifest;
+  const { name, outputs } = manifest;
+  const inputs = [...manifest.inputs, ...manifest.broadcasts];
   const conflict = (message: string, topic: string): never => {
     throw new RepriseError("DECLARATION_CONFLICT", message, { details: { processor: name, topic } });
   };

@@ -37,6 +37,8 @@ export interface DeploymentSpec {
   readonly params: { readonly [name: string]: unknown };
   /** The first one is the lead input: its partitions are the tasks. */
   readonly inputs: readonly DeployedInput[];
+  /** Tables of which every task reads every partition. No part of cuts and of what is followed. Absent: none. */
+  readonly broadcasts?: readonly DeployedInput[];
   /** Workers get slots 0 … workers − 1. */
   readonly workers: number;
   /** Slots ever given out are below this; it never decreases. Transactional ids follow from it. */

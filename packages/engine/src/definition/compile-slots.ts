@@ -1,23 +1,31 @@
 import { RepriseError, type Schema, schemaRuntime } from "@reprise/schema";
 import type { ProcessorDefinition, WindowDefinition } from "@reprise/processor";
 import { decodeNumber, encodeNumber, orderedKeyCodec } from "../state/ordered-key.ts";
+import { decodeListRow, encodeListRow } from "../state/list-rows.ts";
+import { decodeStamped, encodeStamped, type Stamped } from "../state/stamped.ts";
 import type { SlotCodec } from "../state/task-state.ts";
+import { decodeVersions, encodeVersions, type TableVersions } from "../table/table-versions.ts";
 import { type AggregateDefinitions, compileAggregates } from "../window/aggregate-layout.ts";
-import type { Accumulator } from "../window/accumulator.ts";
+import { windowRowCodec } from "../window/window-row.ts";
 import type { AnyFunction, HandlerGroup } from "./compiled-processor.ts";
 import type { CompiledSlot } from "./compiled-slot.ts";
 
-/** One slot per declared state, window and timer, sorted by name: the order in which things fire that are due at the same time. */
+/** One slot per declared state, window, timer and table, sorted by name: the order in which things fire that are due at the same time. */
 export function compileSlots(definition: ProcessorDefinition, handlers: { readonly [group: string]: HandlerGroup }): CompiledSlot[] {
   const named = [
     ...Object.keys(definition.state).map((name) => ({ name, kind: "state" as const })),
+    ...Object.keys(definition.tables).map((name) => ({ name, kind: "table" as const })),
     ...Object.keys(definition.timers).map((name) => ({ name, kind: "timer" as const })),
     ...Object.keys(definition.windows).map((name) => ({ name, kind: "window" as const })),
   ].sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : a.kind < b.kind ? -1 : 1));
   if (named.length > 200)
-    throw new RepriseError("INVALID_DECLARATION", `${definition.name} declares ${named.length} states, windows and timers; at most 200`);
+    throw new RepriseError(
+      "INVALID_DECLARATION",
+      `${definition.name} declares ${named.length} states, windows, timers and tables; at most 200`,
+    );
   return named.map(({ name, kind }, slot): CompiledSlot => {
     if (kind === "state") return compileState(definition, name, slot);
+    if (kind === "table") return compileTable(definition, name, slot);
     if (kind === "window") return compileWindow(definition, name, slot, handlers);
     const id = definition.timers[name]?.id as Schema<unknown> | undefined;
     return {
@@ -41,8 +49,12 @@ function compileState(definition: ProcessorDefinition, name: string, slot: numbe
       entryKey: orderedKeyCodec(key, `state.${name}`),
       entryKeySchema: schemaRuntime(key),
       schema: schemaRuntime(state.value as Schema<unknown>),
+      ttlMs: state.ttlMs,
       view: state.view !== undefined,
     };
+  }
+  if (state?.type === "list") {
+    return { kind: "list", name, slot, schema: schemaRuntime(state.item as Schema<unknown>), max: state.max, ttlMs: state.ttlMs };
   }
   if (state?.type !== "value") throw new RepriseError("INVALID_DECLARATION", `state.${name} of ${definition.name} is no state`);
   return {
@@ -51,7 +63,22 @@ function compileState(definition: ProcessorDefinition, name: string, slot: numbe
     slot,
     schema: schemaRuntime(state.schema as Schema<unknown>),
     initial: state.initial?.value,
+    ttlMs: state.ttlMs,
     view: state.view !== undefined,
+  };
+}
+
+function compileTable(definition: ProcessorDefinition, name: string, slot: number): CompiledSlot {
+  const reference = definition.tables[name] as ProcessorDefinition["tables"][string];
+  const { table, asOf } = reference.kind === "broadcast" ? reference : { table: reference, asOf: "record" as const };
+  return {
+    kind: "table",
+    name,
+    slot,
+    key: schemaRuntime(table.key.schema as Schema<unknown>),
+    schema: schemaRuntime(table.value),
+    broadcast: reference.kind === "broadcast",
+    asOf,
   };
 }
 
@@ -67,7 +94,7 @@ function compileWindow(
     name,
     slot,
     definition: window,
-    layout: compileAggregates(window.aggregate as AggregateDefinitions, name),
+    layout: compileAggregates(window.aggregate as AggregateDefinitions, name, window.type === "session" || window.type === "rolling"),
     view: window.view,
     onWindow: handlers["onWindow"]?.[name],
     onLate: handlers["onLate"]?.[name],
@@ -78,12 +105,26 @@ function compileWindow(
 export function codecOf(slot: CompiledSlot): SlotCodec {
   switch (slot.kind) {
     case "value":
-      return { kind: "single", encode: (v) => slot.schema.encode(v), decode: (b) => slot.schema.decode(b, 0, b.length) };
-    case "map":
-      return { kind: "entries", encode: (v) => slot.schema.encode(v), decode: (b) => slot.schema.decode(b, 0, b.length) };
+    case "map": {
+      const { schema } = slot;
+      const kind = slot.kind === "value" ? "single" : "entries";
+      return slot.ttlMs === undefined
+        ? { kind, encode: (v) => schema.encode(v), decode: (b) => schema.decode(b, 0, b.length) }
+        : { kind, encode: (v) => encodeStamped(schema, v as Stamped), decode: (b) => decodeStamped(schema, b) };
+    }
+    case "list": {
+      const { schema } = slot;
+      const stamped = slot.ttlMs !== undefined;
+      return { kind: "entries", encode: (v) => encodeListRow(schema, v), decode: (b) => decodeListRow(schema, stamped, b) };
+    }
     case "window":
-      return { kind: "windows", encode: (v) => slot.layout.encode(v as Accumulator), decode: slot.layout.decode };
+      return { kind: "windows", ...windowRowCodec(slot.definition, slot.layout) };
+    case "table": {
+      const { schema } = slot;
+      return { kind: "single", encode: (v) => encodeVersions(v as TableVersions, schema), decode: (b) => decodeVersions(b, schema) };
+    }
     case "timer":
-      return { kind: slot.id === undefined ? "single" : "windows", encode: (v) => encodeNumber(v as number), decode: decodeNumber };
+      // One by one: a key may have a million of them, and a handler asks for the one it names.
+      return { kind: slot.id === undefined ? "single" : "entries", encode: (v) => encodeNumber(v as number), decode: decodeNumber };
   }
 }

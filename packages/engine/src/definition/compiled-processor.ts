@@ -1,27 +1,46 @@
 import { RepriseError, type Schema, type SchemaRuntime, schemaRuntime } from "@reprise/schema";
-import type { ProcessorDefinition, TableDefinition, TopicDefinition } from "@reprise/processor";
+import type { EventsDefinition, ProcessorDefinition, ReferenceTableDefinition, TableDefinition, TopicDefinition } from "@reprise/processor";
+import { clockTopicOf } from "../control/names.ts";
+import { heldCodec } from "../order/held-row.ts";
 import type { SlotCodec } from "../state/task-state.ts";
 import { codecOf, compileSlots } from "./compile-slots.ts";
-import type { CompiledSlot } from "./compiled-slot.ts";
+import type { CompiledSlot, TableSlot } from "./compiled-slot.ts";
+import { EventCodec, eventHandler, ignoredTypes } from "./event-codec.ts";
 import { assertSupported } from "./unsupported.ts";
 
 export interface CompiledInput {
   readonly alias: string;
   readonly topic: string;
-  readonly kind: "topic" | "table";
+  /** `clock`: its records say what time it is, and nothing else. */
+  readonly kind: "topic" | "table" | "events" | "clock";
+  /** Where its rows are kept, when it is one of `tables`: it is applied without a handler, and moves no time. */
+  readonly table: TableSlot | undefined;
+  /** Every task reads all partitions. */
+  readonly broadcast: boolean;
+  /** Of topics and tables. */
   readonly value: SchemaRuntime<unknown>;
-  /** Event time of a value in epoch ms; undefined: the record's timestamp. */
+  /** Of `events()`: what its records are read with. */
+  readonly events: EventCodec | undefined;
+  /** Types of events that have no handler. */
+  readonly ignored: ReadonlySet<string> | undefined;
+  /** Event time of a value (or event) in epoch ms; undefined: the record's timestamp. */
   readonly time: ((value: unknown) => number) | undefined;
+  /** Infinity: only `watermark` says what is over. */
   readonly outOfOrderMs: number;
+  readonly maxAheadMs: number | undefined;
+  readonly watermark: ((value: unknown) => number | null) | undefined;
   readonly handler: (value: unknown, ctx: unknown) => unknown;
 }
 
 export interface CompiledOutput {
   readonly alias: string;
   readonly topic: string;
-  readonly kind: "topic" | "table";
+  readonly kind: "topic" | "table" | "events";
   readonly key: SchemaRuntime<unknown>;
+  /** Of topics and tables. */
   readonly value: SchemaRuntime<unknown>;
+  /** Of `events()`. */
+  readonly events: EventCodec | undefined;
   /** Same key as the processor's: the handler need not name it. */
   readonly sameKey: boolean;
 }
@@ -34,14 +53,16 @@ export interface CompiledProcessor {
   readonly name: string;
   readonly version: number;
   readonly key: SchemaRuntime<unknown>;
-  /** In the order of the declaration; the first is the lead input. */
+  /** Inputs in the order of the declaration, the first is the lead input; then tables, then the clock. */
   readonly inputs: readonly CompiledInput[];
   readonly outputs: readonly CompiledOutput[];
   /** Sorted by name, then kind: the order in which things fire that are due at the same time. */
   readonly slots: readonly CompiledSlot[];
   readonly slotCodecs: readonly SlotCodec[];
-  /** Watermark = stream time − this. */
+  /** Watermark = stream time − this. Infinity: only the inputs' watermark functions move it. */
   readonly disorderMs: number;
+  /** Records are handled in time order. Those that wait for it are rows of this slot, the last one. Undefined: in the order of the log. */
+  readonly heldSlot: number | undefined;
   readonly params: unknown;
   readonly onDecodeError: ErrorPolicy;
   readonly onHandlerError: ErrorPolicy;
@@ -63,18 +84,15 @@ export function compileProcessor(definition: ProcessorDefinition, params: unknow
       `${definition.name} v${definition.version} has no handlers: export processor({...}).handle({...})`,
     );
   const slots = compileSlots(definition, handlers);
-  const inputs = Object.entries(definition.inputs).map(([alias, declared]): CompiledInput => {
-    const input = declared as TopicDefinition | TableDefinition;
-    return {
-      alias,
-      topic: input.name,
-      kind: input.kind,
-      value: schemaRuntime(input.value),
-      time: input.time as ((value: unknown) => number) | undefined,
-      outOfOrderMs: input.outOfOrderMs,
-      handler: handlers["on"]?.[alias] as AnyFunction,
-    };
-  });
+  const inputs = Object.entries(definition.inputs).map(([alias, declared]) =>
+    compileInput(alias, declared as TopicDefinition | TableDefinition | EventsDefinition, handlers["on"]?.[alias]),
+  );
+  const disorderMs = Math.max(0, ...inputs.map((i) => i.outOfOrderMs));
+  for (const slot of slots) {
+    if (slot.kind === "table") inputs.push(compileTableInput(definition.tables[slot.name] as ReferenceTableDefinition, slot));
+  }
+  if (definition.clockMs !== undefined) inputs.push(clockInput(clockTopicOf(definition.name, definition.clockMs)));
+  const heldSlot = definition.order === "event-time" ? slots.length : undefined;
   return {
     definition,
     name: definition.name,
@@ -82,24 +100,66 @@ export function compileProcessor(definition: ProcessorDefinition, params: unknow
     key: schemaRuntime(definition.key.schema as Schema<unknown>),
     inputs,
     outputs: Object.entries(definition.outputs).map(([alias, declared]) => {
-      const output = declared as TopicDefinition | TableDefinition;
+      const output = declared as TopicDefinition | TableDefinition | EventsDefinition;
       return {
         alias,
         topic: output.name,
         kind: output.kind,
         key: schemaRuntime(output.key.schema as Schema<unknown>),
-        value: schemaRuntime(output.value),
+        value: output.kind === "events" ? (undefined as never) : schemaRuntime(output.value),
+        events: output.kind === "events" ? new EventCodec(output) : undefined,
         sameKey: output.key.name === definition.key.name,
       };
     }),
     slots,
-    slotCodecs: slots.map(codecOf),
-    disorderMs: Math.max(0, ...inputs.map((i) => i.outOfOrderMs)),
+    slotCodecs: heldSlot === undefined ? slots.map(codecOf) : [...slots.map(codecOf), heldCodec],
+    heldSlot,
+    disorderMs,
     params: compileParams(definition, params),
     onDecodeError: definition.onError.decode,
     onHandlerError: definition.onError.handler,
   };
 }
+
+function compileInput(alias: string, input: TopicDefinition | TableDefinition | EventsDefinition, handler: unknown): CompiledInput {
+  const { name: topic, kind, time, outOfOrderMs, maxAheadMs, watermark } = input;
+  const common = { alias, topic, kind, table: undefined, broadcast: false, time, outOfOrderMs, maxAheadMs, watermark };
+  if (input.kind !== "events") {
+    return { ...common, value: schemaRuntime(input.value), events: undefined, ignored: undefined, handler: handler as AnyFunction };
+  }
+  const byType = handler as Parameters<typeof eventHandler>[0];
+  const ignored = ignoredTypes(byType);
+  // What nobody handles is decoded only for its time.
+  const events = new EventCodec(input, time === undefined && watermark === undefined ? ignored : undefined);
+  return { ...common, value: undefined as never, events, ignored, handler: eventHandler(byType) };
+}
+
+function compileTableInput(reference: ReferenceTableDefinition, slot: TableSlot): CompiledInput {
+  const { name: topic, time, maxAheadMs } = reference.kind === "broadcast" ? reference.table : reference;
+  const { name: alias, broadcast, schema: value } = slot;
+  return { ...{ alias, topic, kind: "table", table: slot, broadcast, time, maxAheadMs, value }, ...withoutHandler };
+}
+
+function clockInput(topic: string): CompiledInput {
+  const shape = {
+    alias: "clock",
+    topic,
+    kind: "clock",
+    table: undefined,
+    broadcast: false,
+    time: undefined,
+    maxAheadMs: undefined,
+  } as const;
+  return { ...shape, value: undefined as never, ...withoutHandler };
+}
+
+const withoutHandler = {
+  events: undefined,
+  ignored: undefined,
+  outOfOrderMs: 0,
+  watermark: undefined,
+  handler: () => undefined,
+} as const;
 
 function compileParams(definition: ProcessorDefinition, params: unknown): unknown {
   if (definition.params === undefined) return Object.freeze({});

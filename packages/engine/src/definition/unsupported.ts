@@ -1,35 +1,26 @@
 import { describeSchema, RepriseError, type Schema } from "@reprise/schema";
 import type { ProcessorDefinition } from "@reprise/processor";
-import { type AggregateDefinitions, unsupportedAggregates } from "../window/aggregate-layout.ts";
 
 /** What a definition declares and this release can't run, one phrase each. Empty: it can be run. */
 export function unsupportedFeatures(definition: ProcessorDefinition): string[] {
   const out: string[] = [];
   if (definition.onError.late !== "drop") out.push(`onError.late: "${definition.onError.late}" (set late on the window)`);
-  if (definition.order !== "log") out.push(`order: "${definition.order}"`);
-  if (definition.clockMs !== undefined) out.push("clock");
   for (const [alias, input] of Object.entries(definition.inputs)) {
-    if (input.kind !== "topic" && input.kind !== "table") out.push(`input ${alias}: ${input.kind === "rekey" ? "rekey()" : "events()"}`);
+    if (input.kind === "rekey") out.push(`input ${alias}: rekey()`);
+    else if (input.kind === "events" && input.by === "registry") out.push(`input ${alias}: events() told apart by "registry"`);
     else if (input.partitioner === "crc32") out.push(`input ${alias}: partitioner "crc32"`);
   }
-  for (const alias of Object.keys(definition.tables))
-    out.push(`tables.${alias}: ${definition.tables[alias]?.kind === "broadcast" ? "broadcast()" : "table as of the record's time"}`);
-  for (const [alias, output] of Object.entries(definition.outputs)) if (output.kind === "events") out.push(`output ${alias}: events()`);
+  for (const [alias, reference] of Object.entries(definition.tables))
+    if ((reference.kind === "broadcast" ? reference.table : reference).partitioner === "crc32")
+      out.push(`tables.${alias}: partitioner "crc32"`);
+  for (const [alias, output] of Object.entries(definition.outputs))
+    if (output.kind === "events" && output.by === "registry") out.push(`output ${alias}: events() told apart by "registry"`);
   for (const [name, state] of Object.entries(definition.state)) {
-    if (state.type === "list") out.push(`state.${name}: state.list()`);
-    if (state.ttlMs !== undefined) out.push(`state.${name}: ttl`);
     if (state.view !== undefined && state.view.index.length > 0) out.push(`state.${name}: view index`);
   }
   for (const [name, window] of Object.entries(definition.windows)) {
-    if (window.type !== "tumbling") {
-      out.push(`windows.${name}: windows.${window.type}()`);
-      continue;
-    }
-    if (window.emit === "change") out.push(`windows.${name}: emit "change"`);
-    if (window.throttleMs !== undefined) out.push(`windows.${name}: throttle`);
+    if (window.type === "join") out.push(`windows.${name}: windows.join()`);
     if (window.items !== undefined) out.push(`windows.${name}: items`);
-    if (window.keepMs !== undefined) out.push(`windows.${name}: keep`);
-    for (const what of unsupportedAggregates(window.aggregate as AggregateDefinitions)) out.push(`windows.${name}.aggregate.${what}`);
   }
   if (Object.keys(definition.handlers?.migrate ?? {}).length > 0) out.push("migrate");
   for (const [where, schema] of schemasOf(definition)) {
@@ -44,13 +35,21 @@ function schemasOf(definition: ProcessorDefinition): [string, Schema<unknown>][]
   const out: [string, Schema<unknown>][] = [[`key ${definition.key.name}`, definition.key.schema as Schema<unknown>]];
   for (const [alias, input] of Object.entries(definition.inputs))
     if (input.kind === "topic" || input.kind === "table") out.push([`input ${alias}`, input.value]);
+    else if (input.kind === "events")
+      for (const [type, schema] of Object.entries(input.events)) out.push([`input ${alias}: type ${type}`, schema]);
   for (const [alias, output] of Object.entries(definition.outputs)) {
-    if (output.kind === "events") continue;
-    out.push([`output ${alias}`, output.value], [`key of output ${alias}`, output.key.schema as Schema<unknown>]);
+    out.push([`key of output ${alias}`, output.key.schema as Schema<unknown>]);
+    if (output.kind !== "events") out.push([`output ${alias}`, output.value]);
+    else for (const [type, schema] of Object.entries(output.events)) out.push([`output ${alias}: type ${type}`, schema]);
+  }
+  for (const [alias, reference] of Object.entries(definition.tables)) {
+    const table = reference.kind === "broadcast" ? reference.table : reference;
+    out.push([`tables.${alias}`, table.value], [`key of tables.${alias}`, table.key.schema as Schema<unknown>]);
   }
   for (const [name, state] of Object.entries(definition.state)) {
     if (state.type === "value") out.push([`state.${name}`, state.schema]);
     if (state.type === "map") out.push([`state.${name}: key`, state.key], [`state.${name}`, state.value]);
+    if (state.type === "list") out.push([`state.${name}`, state.item]);
   }
   for (const [name, { id }] of Object.entries(definition.timers)) if (id !== undefined) out.push([`timers.${name}`, id]);
   if (definition.params !== undefined) out.push(["params", definition.params]);

@@ -33,8 +33,8 @@ export function gather(
     const next = smallestHead(cursors, maxIdleMs, nowMs);
     if (next === undefined) return;
     const time = next.mergeTimeMs;
-    if (time < state.mergedTimeMs) state.lateMerged++;
-    else state.mergedTimeMs = time;
+    if (time >= state.mergedTimeMs) state.mergedTimeMs = time;
+    else if (time !== Number.NEGATIVE_INFINITY) state.lateMerged++;
     batch.push(next);
     next.consume();
   }

@@ -1,12 +1,20 @@
+import { ignore } from "@reprise/processor";
 import { RepriseError } from "@reprise/schema";
 import type { CompiledInput } from "../definition/compiled-processor.ts";
+import type { TypedEvent } from "../definition/event-codec.ts";
 import type { LogReader, RecordColumns, TopicPartition } from "../ports/log-reader.ts";
+import { positionName } from "../task/position-name.ts";
+import { checkAhead, checkEventTime, isEventTime } from "../time/event-time.ts";
 
 /** Where a task stands in one of its input partitions: the record it would take next, decoded once. */
 export class InputCursor {
   readonly index: number;
   readonly input: CompiledInput;
   readonly partition: TopicPartition;
+  /** One of all partitions of a table, and not the task's own partition of an input. */
+  readonly broadcast: boolean;
+  /** What its position is kept under. */
+  readonly name: string;
   /** Next offset to gather. */
   position: number;
   /** No record at or beyond this offset is taken: the publisher's committed position, or a cut. */
@@ -16,10 +24,13 @@ export class InputCursor {
   /** The head record: valid after `advance` returned true. */
   columns: RecordColumns | undefined;
   row = 0;
+  /** `ignore`: nobody handles it, but its time counts. */
   value: unknown;
   /** Why the head can't be decoded. */
   fault: unknown;
   timeMs = 0;
+  /** What the head says is over; NaN: nothing. */
+  watermarkMs = Number.NaN;
   private decoded = false;
   private readonly reader: LogReader;
 
@@ -27,6 +38,8 @@ export class InputCursor {
     this.index = index;
     this.input = input;
     this.partition = partition;
+    this.broadcast = input.broadcast;
+    this.name = input.broadcast ? positionName(partition.topic, partition.partition) : partition.topic;
     this.position = position;
     this.reader = reader;
   }
@@ -67,6 +80,8 @@ export class InputCursor {
 
   /** The largest timestamp so far in the partition if the head were taken: what inputs are merged by. */
   get mergeTimeMs(): number {
+    // Always first, whatever it says of time.
+    if (this.input.table?.asOf === "latest") return Number.NEGATIVE_INFINITY;
     return this.timeMs > this.maxTimeMs ? this.timeMs : this.maxTimeMs;
   }
 
@@ -90,30 +105,40 @@ export class InputCursor {
     const { input } = this;
     this.decoded = true;
     this.fault = undefined;
-    this.timeMs = columns.timestamps[row] as number;
+    this.watermarkMs = Number.NaN;
+    const timestampMs = columns.timestamps[row] as number;
+    this.timeMs = timestampMs;
     try {
+      if (input.kind === "clock") {
+        checkEventTime(timestampMs, "the record's timestamp");
+        this.value = ignore;
+        return;
+      }
+      if (input.time === undefined && !isEventTime(timestampMs)) checkEventTime(timestampMs, "the record's timestamp");
       const length = columns.valueLengths[row] as number;
       const start = columns.valueStarts[row] as number;
       if ((columns.keyLengths[row] as number) < 0) throw new RepriseError("RECORD_UNDECODABLE", "the record has no key");
       if (length < 0) {
-        if (input.kind === "topic") throw new RepriseError("RECORD_UNDECODABLE", "the record has no value");
+        if (input.kind !== "table") throw new RepriseError("RECORD_UNDECODABLE", "the record has no value");
         this.value = null;
         // Its value would say when: the deletion of a row of March must not move stream time to when it was written.
         if (input.time !== undefined) this.timeMs = this.maxTimeMs;
         return;
       }
-      this.value = input.value.decode(columns.bytes, start, start + length);
-      if (input.time !== undefined) {
-        const time = input.time(this.value);
-        if (typeof time !== "number" || !Number.isFinite(time))
-          throw new RepriseError("RECORD_UNDECODABLE", `the event time is ${String(time)}, a number of epoch ms was expected`);
-        this.timeMs = time;
+      this.value =
+        input.events === undefined ? input.value.decode(columns.bytes, start, start + length) : input.events.decode(columns, row);
+      if (input.time !== undefined) this.timeMs = checkEventTime(input.time(this.value), "the event time");
+      if (input.maxAheadMs !== undefined) checkAhead(this.timeMs, timestampMs, input.maxAheadMs);
+      if (input.watermark !== undefined) {
+        const watermarkMs = input.watermark(this.value);
+        if (watermarkMs !== null) this.watermarkMs = checkEventTime(watermarkMs, "the watermark");
       }
+      if (input.ignored?.has((this.value as TypedEvent).type) === true) this.value = ignore;
     } catch (error) {
       this.value = undefined;
       this.fault = error;
       // An event time that can't be known must not move stream time.
-      if (input.time !== undefined) this.timeMs = this.maxTimeMs;
+      if (input.time !== undefined || !isEventTime(timestampMs)) this.timeMs = this.maxTimeMs;
     }
   }
 }

@@ -9,6 +9,8 @@ export class RecordBatch {
   readonly input: Int32Array;
   readonly row: Int32Array;
   readonly timeMs: Float64Array;
+  /** What the record says is over; NaN: nothing. */
+  readonly watermarkMs: Float64Array;
   readonly columns: RecordColumns[];
   readonly value: unknown[];
   readonly fault: unknown[];
@@ -19,6 +21,7 @@ export class RecordBatch {
     this.input = new Int32Array(capacity);
     this.row = new Int32Array(capacity);
     this.timeMs = new Float64Array(capacity);
+    this.watermarkMs = new Float64Array(capacity);
     this.columns = new Array<RecordColumns>(capacity);
     this.value = new Array<unknown>(capacity);
     this.fault = new Array<unknown>(capacity);
@@ -30,6 +33,7 @@ export class RecordBatch {
     this.input[i] = cursor.index;
     this.row[i] = cursor.row;
     this.timeMs[i] = cursor.timeMs;
+    this.watermarkMs[i] = cursor.watermarkMs;
     this.columns[i] = cursor.columns as RecordColumns;
     this.value[i] = cursor.value;
     this.fault[i] = cursor.fault;

@@ -3,6 +3,7 @@ import { encodeCommitRecord } from "../commit/commit-record.ts";
 import { encodeDelta } from "../commit/delta.ts";
 import { deadLetterTopicOf, deltaTopicOf } from "../control/names.ts";
 import { partitionForKey } from "../murmur2.ts";
+import type { InputCursor } from "../order/input-cursor.ts";
 import type { OutputRecord } from "../output/output-buffer.ts";
 import type { CommittedOffset, RecordHeader, TransactionOutcome } from "../ports/transactional-writer.ts";
 import type { PreparedCommit, Task } from "../task/task.ts";
@@ -51,7 +52,7 @@ export class Committer {
     const { writer } = this.options;
     await writer.begin();
     for (const { task, prepared } of commits) {
-      await this.writeOutputs(prepared.outputs, task.partition);
+      await this.writeOutputs(prepared.outputs, task);
       if (prepared.meta.mode === "live" && prepared.meta.n > 0) this.writeDelta(prepared);
     }
     return writer.commit(commits.flatMap(({ prepared, task }) => this.offsetsOf(prepared.meta, task.publishing)));
@@ -66,14 +67,14 @@ export class Committer {
     return counts;
   }
 
-  private async writeOutputs(outputs: readonly OutputRecord[], task: number): Promise<void> {
-    const { writer, spec, processor } = this.options;
+  private async writeOutputs(outputs: readonly OutputRecord[], task: Task): Promise<void> {
+    const { writer, spec } = this.options;
     let sinceDrain = 0;
     for (const output of outputs) {
       const target = this.outputTopics[output.output] as { topic: string; partitions: number };
-      const input = processor.inputs[output.causeInput]?.topic ?? "";
+      const { topic, partition } = (task.cursors[output.causeInput] as InputCursor).partition;
       // Where a record comes from, for comparison, seams and people: deployment, and the record that caused it.
-      const headers: RecordHeader[] = [{ key: "reprise-cause", value: `${spec.id} ${input}-${task}@${output.causeOffset}` }];
+      const headers: RecordHeader[] = [{ key: "reprise-cause", value: `${spec.id} ${topic}-${partition}@${output.causeOffset}` }];
       if (output.headers !== undefined) headers.push(...output.headers);
       writer.produce(target.topic, partitionForKey(output.key, target.partitions), output.key, output.value, output.timestampMs, headers);
       if (++sinceDrain === drainEvery) {
@@ -106,12 +107,13 @@ export class Committer {
                 format: 1,
                 n: meta.n,
                 mode: meta.mode,
-                position: meta.position,
+                // Where broadcast tables are read is the task's own affair: it stands in its meta, which deltas carry.
+                position: Object.fromEntries(spec.inputs.map((i) => [i.topic, meta.position[i.topic] as number])),
                 digest: meta.digest,
                 outputs: meta.outputs,
                 streamTimeMs: meta.streamTimeMs,
                 publishing,
-                topicIds: Object.fromEntries(spec.inputs.map((i) => [i.topic, i.topicId])),
+                topicIds: Object.fromEntries([...spec.inputs, ...(spec.broadcasts ?? [])].map((i) => [i.topic, i.topicId])),
                 artifact: spec.artifact.slice(0, 16),
                 control: control.position,
               }),

@@ -9,6 +9,7 @@ import type { RowWrite, StateStore } from "../ports/state-store.ts";
 import { addDigest, digestToHex, hash128, hashResult } from "../state/digest.ts";
 import { decodeRows, RowBuffer } from "../state/row-buffer.ts";
 import { metaRowKey, parseRowKey } from "../state/row-key.ts";
+import { positionName } from "../task/position-name.ts";
 import { decodeMeta, encodeMeta, type TaskMeta } from "../task/task-meta.ts";
 import type { SessionOptions } from "./session-options.ts";
 
@@ -172,7 +173,7 @@ async function* basesOf(options: SessionOptions, partition: number, record: Comm
   if (publishesFromStart(options)) {
     const empty = await fresh(options, partition, "live", "empty state");
     // Where it began is what was decided, not where the log begins now: what was deleted meanwhile must not be jumped over.
-    const meta = record.n === 0 ? { ...empty.meta, position: record.position } : empty.meta;
+    const meta = record.n === 0 ? { ...empty.meta, position: { ...empty.meta.position, ...record.position } } : empty.meta;
     yield { store: empty.store, meta, how: "empty state" };
   }
 }
@@ -182,6 +183,9 @@ async function fresh(options: SessionOptions, partition: number, mode: "building
   await options.stateEngine.destroy(folder);
   const position: { [topic: string]: number } = {};
   for (const { topic } of options.spec.inputs) position[topic] = await options.offsets.earliest({ topic, partition });
+  for (const { topic, partitions } of options.spec.broadcasts ?? []) {
+    for (let p = 0; p < partitions; p++) position[positionName(topic, p)] = await options.offsets.earliest({ topic, partition: p });
+  }
   const meta: TaskMeta = {
     format: 1,
     deployment: options.spec.id,

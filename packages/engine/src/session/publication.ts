@@ -31,15 +31,13 @@ export type FollowBounds = ReadonlyMap<number, { readonly [topic: string]: numbe
 export function applyRole(task: Task, role: Role, bounds: FollowBounds): boolean {
   if (role.kind === "publisher") {
     const { position } = task;
-    const reached = task.cursors.every(
-      (cursor) => (position[cursor.input.topic] as number) >= offsetIn(role.from, cursor.input.topic, task.partition),
-    );
+    const reached = task.cursors.every(({ name }) => (position[name] as number) >= offsetIn(role.from, name, task.partition));
     // A cutover may be forced upon a task that still builds. It waits at the cut until it is live: what a building task commits is no decision,
     // and would be published again by whoever goes on from its local store.
     const publishing = reached && task.meta.mode === "live";
     for (const cursor of task.cursors) {
-      const { topic } = cursor.input;
-      cursor.bound = publishing || role.from[topic] === undefined ? Number.POSITIVE_INFINITY : offsetIn(role.from, topic, task.partition);
+      const { name } = cursor;
+      cursor.bound = publishing || role.from[name] === undefined ? Number.POSITIVE_INFINITY : offsetIn(role.from, name, task.partition);
     }
     const begins = publishing && !task.publishing;
     task.publishing = publishing;
@@ -47,6 +45,10 @@ export function applyRole(task: Task, role: Role, bounds: FollowBounds): boolean
   }
   task.publishing = false;
   const known = role.kind === "follower" ? bounds.get(task.partition) : undefined;
-  for (const cursor of task.cursors) cursor.bound = known === undefined ? 0 : (known[cursor.input.topic] ?? Number.POSITIVE_INFINITY);
+  for (const cursor of task.cursors) {
+    // A broadcast table is no part of what is followed: the publisher's task is elsewhere in it, and as far as time goes that is the same.
+    const bound = cursor.broadcast ? undefined : known?.[cursor.name];
+    cursor.bound = known === undefined ? 0 : (bound ?? Number.POSITIVE_INFINITY);
+  }
   return false;
 }

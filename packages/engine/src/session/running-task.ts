@@ -1,10 +1,12 @@
 import type { StateStore } from "../ports/state-store.ts";
 import type { Task } from "../task/task.ts";
+import type { TaskReader } from "./task-reader.ts";
 
 /** A task of a session with what the session does for it. */
 export interface RunningTask {
   readonly task: Task;
   readonly store: StateStore;
+  readonly reader: TaskReader;
   lastFlushMs: number;
   lastCheckpointMs: number;
   /** A checkpoint is being written in the background. */

@@ -2,6 +2,7 @@ import type { CompiledProcessor } from "../definition/compiled-processor.ts";
 import type { DeploymentSpec } from "../control/control-event.ts";
 import type { ControlLogTail } from "../control/control-log-tail.ts";
 import type { CheckpointStore } from "../ports/checkpoint-store.ts";
+import { defaultMaxHeldRecords } from "../order/time-order.ts";
 import type { LogReader } from "../ports/log-reader.ts";
 import type { StateStoreEngine } from "../ports/state-store.ts";
 import type { TopicOffsets } from "../ports/topic-offsets.ts";
@@ -23,6 +24,8 @@ export interface SessionLimits {
   readonly checkpointIntervalMs: number;
   readonly keptCheckpoints: number;
   readonly maxCachedKeysPerTask: number;
+  /** See TaskOptions; the same for all workers of a deployment. */
+  readonly maxHeldRecordsPerTask: number;
   readonly batchRecords: number;
   /** How often the publisher's committed position is read. */
   readonly followIntervalMs: number;
@@ -38,6 +41,7 @@ export const defaultLimits: SessionLimits = {
   checkpointIntervalMs: 60_000,
   keptCheckpoints: 2,
   maxCachedKeysPerTask: 200_000,
+  maxHeldRecordsPerTask: defaultMaxHeldRecords,
   batchRecords: 2048,
   followIntervalMs: 100,
 };
@@ -51,6 +55,8 @@ export interface SessionOptions {
   readonly groupOffsets: GroupOffsets;
   /** Of the input topics. */
   readonly reader: LogReader;
+  /** One more for a task that reads broadcast tables; the session closes it. */
+  readonly openReader: () => Promise<LogReader>;
   /** Of Reprise's own topics: the control log and deltas. */
   readonly systemReader: LogReader;
   readonly control: ControlLogTail;

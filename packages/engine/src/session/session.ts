@@ -10,6 +10,7 @@ import { writeCheckpoint } from "./checkpointer.ts";
 import { Committer, type TaskCommit } from "./committer.ts";
 import { FollowPoller } from "./follow-poller.ts";
 import { openTaskStore } from "./open-task.ts";
+import { TaskReader } from "./task-reader.ts";
 import { applyRole, type FollowBounds, isParked, roleOf, type Role } from "./publication.ts";
 import type { RunningTask } from "./running-task.ts";
 import type { SessionOptions } from "./session-options.ts";
@@ -190,29 +191,39 @@ export class Session {
     const { options } = this;
     const started = performance.now();
     const opened = await openTaskStore(options, partition, this.interrupted);
+    const broadcasts = options.spec.broadcasts ?? [];
+    const reader = new TaskReader(
+      options.reader,
+      broadcasts.length === 0 ? undefined : await options.openReader(),
+      broadcasts.map(({ topic }) => topic),
+    );
     const task = new Task({
       processor: options.processor,
       deployment: options.spec.id,
       partition,
       store: opened.store,
-      reader: options.reader,
+      reader,
+      broadcasts: new Map(broadcasts.map(({ topic, partitions }) => [topic, partitions])),
       meta: opened.meta,
       storeIsEmpty: opened.storeIsEmpty,
       hooks: options.hooks,
       maxCachedKeys: options.limits.maxCachedKeysPerTask,
+      maxHeldRecords: options.limits.maxHeldRecordsPerTask,
       batchRecords: options.limits.batchRecords,
     });
     try {
       await task.restoreQueue();
-      for (const cursor of task.cursors) options.reader.assign(cursor.partition, cursor.position);
+      for (const cursor of task.cursors) reader.assign(cursor.partition, cursor.position);
     } catch (error) {
       await opened.store.close().catch(() => undefined);
+      await reader.close().catch(() => undefined);
       throw error;
     }
     const now = performance.now();
     this.tasks.set(partition, {
       task,
       store: opened.store,
+      reader,
       lastFlushMs: now,
       lastCheckpointMs: now,
       checkpointing: undefined,
@@ -228,10 +239,11 @@ export class Session {
     const running = this.tasks.get(partition);
     if (running === undefined) return;
     this.tasks.delete(partition);
-    for (const cursor of running.task.cursors) this.options.reader.unassign(cursor.partition);
+    for (const cursor of running.task.cursors) running.reader.unassign(cursor.partition);
     // A checkpoint of a large state takes minutes, and a rebalance does not wait so long: it is given up with its scan.
     running.closing = true;
     await running.store.close();
+    await running.reader.close();
     await running.checkpointing;
     this.options.observer.taskClosed(partition);
   }

@@ -1,4 +1,5 @@
 import type { Row } from "./row.ts";
+import type { SortedIds } from "./sorted-ids.ts";
 
 /** Everything cached of one key: its single rows by slot, and its rows with a subkey by slot and subkey (latin1 of its bytes). */
 export class KeyEntry {
@@ -9,6 +10,10 @@ export class KeyEntry {
   readonly key: unknown;
   readonly single: (Row | undefined)[] = [];
   readonly many: (Map<string, Row> | undefined)[] = [];
+  /** The subkeys of `many` in order, by slot; made by the first range read. */
+  sortedIds: (SortedIds | undefined)[] | undefined = undefined;
+  /** The slot of the table whose key this is; undefined: a key of the processor's, with rows in all slots. */
+  readonly ofSlot: number | undefined;
   /** Its single rows, windows and timers are here; map entries come one by one. */
   loaded = false;
   /** True when the store holds nothing of this key beyond what is here, so that a miss is an absence. */
@@ -25,10 +30,11 @@ export class KeyEntry {
   /** Rows that keep this entry from being evicted: dirty, or not yet in the store. */
   pins = 0;
 
-  constructor(id: string, bytes: Buffer, hash: number, key: unknown) {
+  constructor(id: string, bytes: Buffer, hash: number, key: unknown, ofSlot?: number) {
     this.id = id;
     this.hash = hash;
     this.bytes = bytes;
     this.key = key;
+    this.ofSlot = ofSlot;
   }
 }

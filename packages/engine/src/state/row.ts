@@ -17,6 +17,8 @@ export class Row {
   dirty = false;
   /** Committed, and not yet in the local store. */
   unsaved = false;
+  /** The queue has an entry for it at this time, as far as is known: one that is removed and set again needs no other. */
+  armedMs: number | undefined = undefined;
   /** Whether the digest counts this row, and with which hash. */
   counted = false;
   hash0 = 0;

@@ -1,11 +1,12 @@
 import { latin1 } from "../internal/latin1.ts";
-import type { RowWrite, StateStore } from "../ports/state-store.ts";
+import type { RowWrite, StateStore, StoredRow } from "../ports/state-store.ts";
 import { addDigest, type Digest128, subtractDigest } from "./digest.ts";
 import { KeyEntry } from "./key-entry.ts";
 import { keyHash, sameBytes } from "./key-hash.ts";
 import { Row } from "./row.ts";
 import { decodeRows, RowBuffer } from "./row-buffer.ts";
 import { parseRowKey, prefixRange, rowKey, rowPrefix } from "./row-key.ts";
+import { IdCursor, SortedIds } from "./sorted-ids.ts";
 
 /** Entries found by span at a time: a power of two. */
 const spanSlots = 8192;
@@ -20,6 +21,19 @@ export interface SlotCodec {
   readonly kind: SlotKind;
   encode(value: unknown): Uint8Array;
   decode(bytes: Buffer): unknown;
+}
+
+/** Which rows of a key, by their subkeys: `from` inclusive, `to` exclusive. */
+export interface SubkeyRange {
+  readonly from?: Buffer | undefined;
+  readonly to?: Buffer | undefined;
+  readonly reverse?: boolean | undefined;
+}
+
+/** A row as a range read gives it. */
+export interface RangeRow {
+  readonly subkey: Buffer;
+  readonly value: unknown;
 }
 
 export interface TaskStateOptions {
@@ -90,12 +104,29 @@ export class TaskState {
     }
     this.misses++;
     const bytes = Buffer.from(id, "latin1");
-    const entry = new KeyEntry(id, bytes, keyHash(bytes, 0, bytes.length), this.options.decodeKey(bytes));
+    return this.add(new KeyEntry(id, bytes, keyHash(bytes, 0, bytes.length), this.options.decodeKey(bytes)));
+  }
+
+  /** The entry of a key of a table that has keys of its own: one row, in that slot. @param bytes copied when they are kept */
+  tableEntry(slot: number, bytes: Buffer): KeyEntry {
+    // No key of the processor's begins like this: theirs are bytes.
+    const id = `\u0100${slot}:${latin1(bytes)}`;
+    const found = this.entries.get(id);
+    if (found !== undefined) {
+      found.touched = true;
+      this.hits++;
+      return found;
+    }
+    this.misses++;
+    return this.add(new KeyEntry(id, Buffer.from(bytes), 0, undefined, slot));
+  }
+
+  private add(entry: KeyEntry): KeyEntry {
     if (this.storeIsEmpty) {
       entry.loaded = true;
       entry.complete = true;
     }
-    this.entries.set(id, entry);
+    this.entries.set(entry.id, entry);
     return entry;
   }
 
@@ -129,6 +160,7 @@ export class TaskState {
       if (entry.loaded) missing.delete(entry);
       else
         this.options.slots.forEach((slot, index) => {
+          if (entry.ofSlot !== undefined && entry.ofSlot !== index) return;
           if (slot.kind === "single") {
             keys.push(rowPrefix(index, entry.bytes));
             rows.push(this.single(entry, index));
@@ -148,6 +180,7 @@ export class TaskState {
   loadNow(entry: KeyEntry): void {
     if (entry.loaded) return;
     this.options.slots.forEach((slot, index) => {
+      if (entry.ofSlot !== undefined && entry.ofSlot !== index) return;
       if (slot.kind === "single") {
         const key = rowPrefix(index, entry.bytes);
         const value = this.options.store.get(key);
@@ -180,15 +213,25 @@ export class TaskState {
     const rows = this.rowsOf(entry, slot);
     let row = rows.get(id);
     if (row !== undefined) return row;
-    const subkey = Buffer.from(id, "latin1");
-    row = new Row(entry, slot, subkey);
-    rows.set(id, row);
+    row = this.newRow(entry, slot, id);
     if (!entry.complete && (this.options.slots[slot] as SlotCodec).kind === "entries") {
-      const key = rowKey(slot, entry.bytes, subkey);
+      const key = rowKey(slot, entry.bytes, row.subkey);
       const value = this.options.store.get(key);
       this.misses++;
       if (value !== undefined) this.place(row, key, value);
     }
+    return row;
+  }
+
+  /** A row that is not in the store unless it is cached: for who knows that, as a list knows it of its next item. */
+  unstoredRow(entry: KeyEntry, slot: number, id: string): Row {
+    return this.rowsOf(entry, slot).get(id) ?? this.newRow(entry, slot, id);
+  }
+
+  private newRow(entry: KeyEntry, slot: number, id: string): Row {
+    const row = new Row(entry, slot, Buffer.from(id, "latin1"));
+    this.rowsOf(entry, slot).set(id, row);
+    entry.sortedIds?.[slot]?.add(id);
     return row;
   }
 
@@ -312,6 +355,7 @@ export class TaskState {
           if (row.dirty || row.unsaved) continue;
           if (row.value !== undefined) entry.complete = false;
           entry.many[slot]?.delete(id);
+          entry.sortedIds = undefined;
           over--;
         }
       }
@@ -337,13 +381,14 @@ export class TaskState {
     }
   }
 
-  /** All stored rows of a key in a slot, with the cache's committed values over them, in subkey order. For queries and map ranges. */
-  *committedRows(slot: number, keyBytes: Buffer): Generator<{ readonly subkey: Buffer; readonly value: unknown }> {
-    yield* this.mergedRows(slot, keyBytes, this.entries.get(latin1(keyBytes)), (row) => row.committed);
+  /** The rows of a key in a slot as the last commit left them, in subkey order, read as they are asked for. For queries. */
+  *committedRows(slot: number, keyBytes: Buffer, range: SubkeyRange = {}): Generator<RangeRow> {
+    yield* this.mergedRows(slot, keyBytes, this.entries.get(latin1(keyBytes)), (row) => row.committed, range);
   }
 
-  *currentRows(slot: number, entry: KeyEntry): Generator<{ readonly subkey: Buffer; readonly value: unknown }> {
-    yield* this.mergedRows(slot, entry.bytes, entry, (row) => row.value);
+  /** The same with what is not committed yet. Rows that are changed, added or removed while it is read are seen as they are when it gets there. */
+  *currentRows(slot: number, entry: KeyEntry, range: SubkeyRange = {}): Generator<RangeRow> {
+    yield* this.mergedRows(slot, entry.bytes, entry, (row) => row.value, range);
   }
 
   /** What the last commit left of a key's single row. */
@@ -365,25 +410,66 @@ export class TaskState {
     return value === undefined ? undefined : (this.options.slots[slot] as SlotCodec).decode(asBuffer(value));
   }
 
+  /** Walks the cached ids and the stored rows together; where both have one, the cache is right. */
   private *mergedRows(
     slot: number,
     keyBytes: Buffer,
     entry: KeyEntry | undefined,
     pick: (row: Row) => unknown,
-  ): Generator<{ readonly subkey: Buffer; readonly value: unknown }> {
-    const merged = new Map<string, unknown>();
+    range: SubkeyRange,
+  ): Generator<RangeRow> {
     const codec = this.options.slots[slot] as SlotCodec;
-    if (!this.storeIsEmpty && entry?.complete !== true) {
-      for (const stored of this.options.store.range(prefixRange(rowPrefix(slot, keyBytes)))) {
-        merged.set(latin1(parseRowKey(stored.key).subkey), codec.decode(asBuffer(stored.value)));
+    const reverse = range.reverse === true;
+    const cached = entry === undefined ? undefined : this.rowsOf(entry, slot);
+    const cursor = entry === undefined ? undefined : this.cursor(entry, slot, range);
+    const stored = this.storedRows(slot, keyBytes, entry, range);
+    try {
+      let next = stored?.next().value as StoredRow | undefined;
+      let nextId = next === undefined ? "" : subkeyId(next);
+      for (;;) {
+        const id = cursor?.peek();
+        if (id !== undefined && (next === undefined || id === nextId || id < nextId !== reverse)) {
+          const row = cached?.get(id) as Row;
+          (cursor as IdCursor).last = id;
+          (cursor as IdCursor).advance();
+          if (id === nextId && next !== undefined) {
+            next = stored?.next().value as StoredRow | undefined;
+            nextId = next === undefined ? "" : subkeyId(next);
+          }
+          const value = pick(row);
+          if (value !== undefined) yield { subkey: row.subkey as Buffer, value };
+        } else if (next === undefined) return;
+        else {
+          const { key, value } = next;
+          if (cursor !== undefined) cursor.last = nextId;
+          next = stored?.next().value as StoredRow | undefined;
+          nextId = next === undefined ? "" : subkeyId(next);
+          yield { subkey: parseRowKey(key).subkey, value: codec.decode(asBuffer(value)) };
+        }
       }
+    } finally {
+      stored?.return?.();
     }
-    for (const [id, row] of entry?.many[slot] ?? []) {
-      const value = pick(row);
-      if (value === undefined) merged.delete(id);
-      else merged.set(id, value);
-    }
-    for (const id of [...merged.keys()].sort()) yield { subkey: Buffer.from(id, "latin1"), value: merged.get(id) };
+  }
+
+  private cursor(entry: KeyEntry, slot: number, { from, to, reverse }: SubkeyRange): IdCursor {
+    const sorted = (entry.sortedIds ??= []);
+    const ids = (sorted[slot] ??= new SortedIds(this.rowsOf(entry, slot).keys()));
+    return new IdCursor(ids, from === undefined ? "" : latin1(from), to === undefined ? undefined : latin1(to), reverse === true);
+  }
+
+  /** Undefined when the store has nothing of the key that the cache has not. */
+  private storedRows(slot: number, keyBytes: Buffer, entry: KeyEntry | undefined, range: SubkeyRange): Iterator<StoredRow> | undefined {
+    if (this.storeIsEmpty || entry?.complete === true) return undefined;
+    const all = prefixRange(rowPrefix(slot, keyBytes));
+    const to = range.to === undefined ? all.to : rowKey(slot, keyBytes, range.to);
+    return this.options.store
+      .range({
+        from: range.from === undefined ? all.from : rowKey(slot, keyBytes, range.from),
+        ...(to === undefined ? {} : { to }),
+        reverse: range.reverse === true,
+      })
+      [Symbol.iterator]();
   }
 
   private loadRange(entry: KeyEntry, slot: number): void {
@@ -392,6 +478,7 @@ export class TaskState {
       const { subkey } = parseRowKey(stored.key);
       const row = new Row(entry, slot, Buffer.from(subkey));
       rows.set(latin1(subkey), row);
+      entry.sortedIds?.[slot]?.add(latin1(subkey));
       this.place(row, stored.key, stored.value);
     }
   }
@@ -420,10 +507,17 @@ export class TaskState {
 
   /** An absent row with a subkey need not be remembered: the store does not have it either. */
   private forget(row: Row): void {
-    if (row.subkey !== undefined) row.entry.many[row.slot]?.delete(latin1(row.subkey));
+    if (row.subkey === undefined) return;
+    const id = latin1(row.subkey);
+    row.entry.many[row.slot]?.delete(id);
+    row.entry.sortedIds?.[row.slot]?.delete(id);
   }
 }
 
 function asBuffer(bytes: Uint8Array): Buffer {
   return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}
+
+function subkeyId({ key }: StoredRow): string {
+  return latin1(parseRowKey(key).subkey);
 }

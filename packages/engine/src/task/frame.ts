@@ -7,14 +7,20 @@ export class Frame {
   active = false;
   entry: KeyEntry = undefined as never;
   timestampMs = 0;
-  /** The record that is processed, or that caused the timer or window to fire. */
+  /** The record that is handled, or that caused the timer or window to fire. */
   columns: RecordColumns = undefined as never;
   index = 0;
-  input = 0;
   offset = 0;
-  /** Stream time at this record: the timestamp of outputs. */
-  streamTimeMs = 0;
-  /** Counts `uuid` and `random` calls within the record. */
+  /**
+   * The record at the task's position: what is published, counted and repeated is decided by it. Another than the one that is handled only while a
+   * record that was held is.
+   */
+  causeTopic = "";
+  causeInput = 0;
+  causeOffset = 0;
+  /** Timestamp of outputs: stream time at the cause; with `order: "event-time"` the watermark, as far as it is. */
+  outputTimeMs = 0;
+  /** Counts `uuid` and `random` calls within the cause. */
   drawn = 0;
 
   /** Every access of a handler's context goes through here: it is valid until the handler returns. */

@@ -1,5 +1,6 @@
 import { RepriseError } from "@reprise/schema";
 import type { CompiledOutput, CompiledProcessor } from "../definition/compiled-processor.ts";
+import type { EventBytes, EventCodec } from "../definition/event-codec.ts";
 import { maxRecordBytes, type OutputBuffer } from "../output/output-buffer.ts";
 import { hash128, hashResult } from "../state/digest.ts";
 import type { TaskState } from "../state/task-state.ts";
@@ -7,10 +8,15 @@ import type { DueQueue } from "../time/due-queue.ts";
 import type { KeyedWindow } from "../window/keyed-window.ts";
 import type { Frame } from "./frame.ts";
 import { RejectSignal } from "./reject-signal.ts";
+import type { CompiledSlot } from "../definition/compiled-slot.ts";
+import type { ReferenceTable } from "../table/reference-table.ts";
+import { BroadcastHandle, TableHandle } from "./table-handle.ts";
+import type { Expiry } from "../time/expiry.ts";
+import { ListHandle } from "./list-handle.ts";
 import { MapHandle, ValueHandle } from "./state-handles.ts";
 import type { TaskHooks } from "./task-hooks.ts";
 import { TimerHandle, TimersById } from "./timer-handles.ts";
-import { type OnLate, WindowHandle } from "./window-handle.ts";
+import { type LateSink, WindowHandle } from "./window-handle.ts";
 import { readHeaders } from "./record-headers.ts";
 
 export interface ContextParts {
@@ -18,10 +24,13 @@ export interface ContextParts {
   readonly frame: Frame;
   readonly state: TaskState;
   readonly queue: DueQueue;
+  /** By slot. */
+  readonly expiries: readonly (Expiry | undefined)[];
   readonly outputs: OutputBuffer;
   readonly windows: ReadonlyMap<string, KeyedWindow>;
+  readonly tables: readonly ReferenceTable[];
   readonly hooks: TaskHooks;
-  readonly onLate: OnLate;
+  readonly late: LateSink;
 }
 
 /** `ctx` of a handler. One object per task; what it says comes from the frame of the call that is under way. */
@@ -29,7 +38,7 @@ export class HandlerContext {
   readonly state: { readonly [name: string]: unknown };
   readonly windows: { readonly [name: string]: unknown };
   readonly timers: { readonly [name: string]: unknown };
-  readonly tables: { readonly [name: string]: unknown } = {};
+  readonly tables: { readonly [name: string]: unknown };
   readonly out: { readonly [name: string]: unknown };
   readonly metrics: { readonly [name: string]: unknown };
   readonly log: { info(message: string, fields?: object): void; warn(message: string, fields?: object): void };
@@ -39,20 +48,20 @@ export class HandlerContext {
 
   constructor(parts: ContextParts) {
     this.parts = parts;
-    const { processor, frame, state, queue, hooks } = parts;
-    const handles: { [group in "value" | "map" | "window" | "timer"]: [string, unknown][] } = { value: [], map: [], window: [], timer: [] };
-    for (const slot of processor.slots) handles[slot.kind].push([slot.name, makeHandle(slot, parts)]);
-    this.state = Object.fromEntries([...handles.value, ...handles.map]);
-    this.windows = Object.fromEntries(handles.window);
-    this.timers = Object.fromEntries(handles.timer);
+    const { processor, frame, hooks } = parts;
+    const handles = processor.slots.map((slot) => ({ kind: slot.kind, named: [slot.name, makeHandle(slot, parts)] as const }));
+    const of = (...kinds: CompiledSlot["kind"][]): { readonly [name: string]: unknown } =>
+      Object.fromEntries(handles.flatMap(({ kind, named }) => (kinds.includes(kind) ? [named] : [])));
+    this.state = of("value", "map", "list");
+    this.windows = of("window");
+    this.timers = of("timer");
+    this.tables = of("table");
     this.out = Object.fromEntries(processor.outputs.map((output, index) => [output.alias, makeOutput(output, index, parts)]));
     this.metrics = Object.fromEntries(Object.keys(processor.definition.metrics).map((name) => [name, makeCounter(name, frame, hooks)]));
     this.log = {
       info: (message, fields) => hooks.log("info", message, fields),
       warn: (message, fields) => hooks.log("warn", message, fields),
     };
-    void state;
-    void queue;
   }
 
   get key(): unknown {
@@ -92,20 +101,26 @@ export class HandlerContext {
 
   private draw(): [number, number, number, number] {
     const frame = this.parts.frame.live();
-    const seed = Buffer.from(`${frame.columns.topic}\0${frame.columns.partition}\0${frame.offset}\0${frame.drawn++}`);
+    const seed = Buffer.from(`${frame.causeTopic}\0${frame.columns.partition}\0${frame.causeOffset}\0${frame.drawn++}`);
     hash128(seed, 0, seed.length, 0x5eed);
     return [hashResult[0] as number, hashResult[1] as number, hashResult[2] as number, hashResult[3] as number];
   }
 }
 
-function makeHandle(slot: CompiledProcessor["slots"][number], parts: ContextParts): unknown {
+function makeHandle(slot: CompiledSlot, parts: ContextParts): unknown {
   switch (slot.kind) {
     case "value":
-      return new ValueHandle(slot, parts.state, parts.frame);
+      return new ValueHandle(slot, parts.state, parts.frame, parts.expiries[slot.slot]);
     case "map":
-      return new MapHandle(slot, parts.state, parts.frame);
+      return new MapHandle(slot, parts.state, parts.frame, parts.expiries[slot.slot]);
+    case "list":
+      return new ListHandle(slot, parts.state, parts.frame, parts.expiries[slot.slot]);
     case "window":
-      return new WindowHandle(parts.windows.get(slot.name) as KeyedWindow, parts.frame, parts.onLate);
+      return new WindowHandle(parts.windows.get(slot.name) as KeyedWindow, parts.frame, parts.late);
+    case "table": {
+      const table = parts.tables.find((one) => one.slot === slot) as ReferenceTable;
+      return slot.broadcast ? new BroadcastHandle(table, parts.frame) : new TableHandle(table, parts.frame);
+    }
     case "timer":
       return slot.id === undefined
         ? new TimerHandle(slot, parts.state, parts.frame, parts.queue)
@@ -120,14 +135,17 @@ interface EmitOptions {
 }
 
 function makeOutput(output: CompiledOutput, index: number, parts: ContextParts): unknown {
-  const emit = (value: unknown, options: EmitOptions | undefined): void => {
+  const emit = (value: unknown, given: EmitOptions | undefined): void => {
+    const bytes = value === null ? null : encode(output, "value", value);
+    send(bytes, given, given?.headers);
+  };
+  const send = (bytes: Buffer | null, options: EmitOptions | undefined, headers: EmitOptions["headers"]): void => {
     const frame = parts.frame.live();
     let key: Buffer;
     if (options?.key !== undefined) key = encode(output, "key", options.key);
     else if (output.sameKey) key = frame.entry.bytes;
     else throw new RepriseError("OUTPUT_INVALID", `output ${output.alias} has another key than the processor: emit(value, { key })`);
-    const bytes = value === null ? null : encode(output, "value", value);
-    if (key.length + (bytes?.length ?? 0) + headersLength(options?.headers) > maxRecordBytes) {
+    if (key.length + (bytes?.length ?? 0) + headersLength(headers) > maxRecordBytes) {
       throw new RepriseError(
         "OUTPUT_INVALID",
         `output ${output.alias} (${output.topic}): a record of ${key.length + (bytes?.length ?? 0)} bytes is larger than the ${maxRecordBytes} that may be sent`,
@@ -137,10 +155,10 @@ function makeOutput(output: CompiledOutput, index: number, parts: ContextParts):
       output: index,
       key,
       value: bytes,
-      timestampMs: options?.timestamp ?? frame.streamTimeMs,
-      causeInput: frame.input,
-      causeOffset: frame.offset,
-      headers: options?.headers === undefined ? undefined : Object.entries(options.headers).map(([k, v]) => ({ key: k, value: v })),
+      timestampMs: options?.timestamp ?? frame.outputTimeMs,
+      causeInput: frame.causeInput,
+      causeOffset: frame.causeOffset,
+      headers: headers === undefined ? undefined : Object.entries(headers).map(([k, v]) => ({ key: k, value: v })),
     });
   };
   if (output.kind === "table")
@@ -148,7 +166,14 @@ function makeOutput(output: CompiledOutput, index: number, parts: ContextParts):
       upsert: (value: unknown, options?: EmitOptions) => emit(value, options),
       delete: (options?: EmitOptions) => emit(null, options),
     };
-  return { emit: (value: unknown, options?: EmitOptions) => emit(value, options) };
+  const { events } = output;
+  if (events === undefined) return { emit: (value: unknown, options?: EmitOptions) => emit(value, options) };
+  return {
+    emit(type: string, value: unknown, options?: EmitOptions) {
+      const bytes = encodeEvent(output, events, type, value);
+      send(bytes.value, options, bytes.headers === undefined ? options?.headers : { ...options?.headers, ...bytes.headers });
+    },
+  };
 }
 
 /** At most three bytes of UTF-8 per character. */
@@ -167,6 +192,15 @@ function encode(output: CompiledOutput, part: "key" | "value", value: unknown): 
       `output ${output.alias} (${output.topic}): ${part}: ${cause instanceof Error ? cause.message : String(cause)}`,
       { cause },
     );
+  }
+}
+
+function encodeEvent(output: CompiledOutput, events: EventCodec, type: string, value: unknown): EventBytes {
+  try {
+    return events.encode(type, value);
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new RepriseError("OUTPUT_INVALID", `output ${output.alias} (${output.topic}): ${type}: ${reason}`, { cause });
   }
 }
 

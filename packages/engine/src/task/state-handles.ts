@@ -1,5 +1,9 @@
 import type { MapSlot, ValueSlot } from "../definition/compiled-slot.ts";
-import type { TaskState } from "../state/task-state.ts";
+import type { Row } from "../state/row.ts";
+import { successor } from "../state/row-key.ts";
+import type { RangeRow, SubkeyRange, TaskState } from "../state/task-state.ts";
+import { joinId } from "../time/due-id.ts";
+import type { Expiry } from "../time/expiry.ts";
 import type { Frame } from "./frame.ts";
 
 /** `ctx.state.<name>` of a value state. */
@@ -7,36 +11,58 @@ export class ValueHandle {
   private readonly slot: ValueSlot;
   private readonly state: TaskState;
   private readonly frame: Frame;
+  private readonly expiry: Expiry | undefined;
 
-  constructor(slot: ValueSlot, state: TaskState, frame: Frame) {
+  constructor(slot: ValueSlot, state: TaskState, frame: Frame, expiry: Expiry | undefined) {
     this.slot = slot;
     this.state = state;
     this.frame = frame;
+    this.expiry = expiry;
   }
 
   get(): unknown {
-    const { value } = this.state.single(this.frame.live().entry, this.slot.slot);
+    const value = this.valueOf(this.row());
     return value === undefined ? this.slot.initial : value;
   }
 
   set(value: unknown): void {
     this.slot.schema.check(value);
-    const row = this.state.single(this.frame.live().entry, this.slot.slot);
-    this.state.set(row, apartFrom(row.value, value, this.slot.schema));
+    const row = this.row();
+    this.put(row, apartFrom(this.valueOf(row), value, this.slot.schema));
   }
 
   update(change: (draft: unknown) => unknown): void {
-    const row = this.state.single(this.frame.live().entry, this.slot.slot);
-    const before = row.value === undefined ? this.slot.initial : row.value;
+    const row = this.row();
+    const stored = this.valueOf(row);
+    const before = stored === undefined ? this.slot.initial : stored;
     const draft = before === undefined ? undefined : this.slot.schema.clone(before);
     const returned = change(draft);
     const next = returned === undefined ? draft : returned;
     this.slot.schema.check(next);
-    this.state.set(row, next);
+    this.put(row, next);
   }
 
   delete(): void {
-    this.state.set(this.state.single(this.frame.live().entry, this.slot.slot), undefined);
+    this.state.set(this.row(), undefined);
+  }
+
+  private row(): Row {
+    return this.state.single(this.frame.live().entry, this.slot.slot);
+  }
+
+  private valueOf(row: Row): unknown {
+    return this.expiry === undefined ? row.value : this.expiry.alive(row.value);
+  }
+
+  private put(row: Row, value: unknown): void {
+    const { expiry } = this;
+    if (expiry === undefined) {
+      this.state.set(row, value);
+      return;
+    }
+    const stamped = expiry.stamp(value);
+    if (expiry.needsArming(row, stamped.writtenMs)) expiry.arm(row, stamped.writtenMs, row.entry.id);
+    this.state.set(row, stamped);
   }
 }
 
@@ -58,58 +84,89 @@ export class MapHandle {
   private readonly slot: MapSlot;
   private readonly state: TaskState;
   private readonly frame: Frame;
+  private readonly expiry: Expiry | undefined;
 
-  constructor(slot: MapSlot, state: TaskState, frame: Frame) {
+  constructor(slot: MapSlot, state: TaskState, frame: Frame, expiry: Expiry | undefined) {
     this.slot = slot;
     this.state = state;
     this.frame = frame;
+    this.expiry = expiry;
   }
 
   get(key: unknown): unknown {
-    return this.row(key).value;
+    return this.valueOf(this.row(this.slot.entryKey.id(key)));
   }
 
   has(key: unknown): boolean {
-    return this.row(key).value !== undefined;
+    return this.get(key) !== undefined;
   }
 
   set(key: unknown, value: unknown): void {
     this.slot.schema.check(value);
-    const row = this.row(key);
-    this.state.set(row, apartFrom(row.value, value, this.slot.schema));
+    const { expiry } = this;
+    const id = this.slot.entryKey.id(key);
+    const row = this.row(id);
+    const next = apartFrom(this.valueOf(row), value, this.slot.schema);
+    if (expiry === undefined) {
+      this.state.set(row, next);
+      return;
+    }
+    const stamped = expiry.stamp(next);
+    if (expiry.needsArming(row, stamped.writtenMs)) expiry.arm(row, stamped.writtenMs, joinId(row.entry.id, id));
+    this.state.set(row, stamped);
   }
 
   delete(key: unknown): void {
-    this.state.set(this.row(key), undefined);
+    this.state.set(this.row(this.slot.entryKey.id(key)), undefined);
   }
 
   *entries(range: MapRange = {}): Generator<readonly [unknown, unknown]> {
-    const { entry } = this.frame.live();
-    yield* selectEntries(this.slot, this.state.currentRows(this.slot.slot, entry), range);
+    const { expiry } = this;
+    const rows = this.state.currentRows(this.slot.slot, this.frame.live().entry, subkeyRange(this.slot, range));
+    for (const entry of selectEntries(this.slot, rows, range.limit, expiry === undefined ? undefined : (v) => expiry.alive(v))) {
+      yield entry;
+      this.frame.live();
+    }
   }
 
-  private row(key: unknown): { value: unknown } & Parameters<TaskState["set"]>[0] {
-    return this.state.row(this.frame.live().entry, this.slot.slot, this.slot.entryKey.id(key));
+  private row(id: string): Row {
+    return this.state.row(this.frame.live().entry, this.slot.slot, id);
+  }
+
+  private valueOf(row: Row): unknown {
+    return this.expiry === undefined ? row.value : this.expiry.alive(row.value);
   }
 }
 
-/** The rows of a map within a range, decoded; `from` inclusive, `to` exclusive. */
+/** The subkeys of a map's range: `from` inclusive, `to` exclusive, and within the prefix. */
+export function subkeyRange({ entryKey }: MapSlot, range: MapRange): SubkeyRange {
+  let from = range.from === undefined ? undefined : entryKey.encode(range.from);
+  let to = range.to === undefined ? undefined : entryKey.encode(range.to);
+  if (range.prefix !== undefined) {
+    const prefix = entryKey.prefix(range.prefix);
+    const end = successor(prefix);
+    if (from === undefined || from.compare(prefix) < 0) from = prefix;
+    if (end !== undefined && (to === undefined || to.compare(end) > 0)) to = end;
+  }
+  return { from, to, reverse: range.reverse === true };
+}
+
+/**
+ * The entries of a map, decoded, at most `limit`; reads no further than that.
+ * @param alive gives what a row's content is worth; undefined: it is the value
+ */
 export function* selectEntries(
-  slot: MapSlot,
-  rows: Iterable<{ readonly subkey: Buffer; readonly value: unknown }>,
-  range: MapRange,
+  { entryKey }: MapSlot,
+  rows: Iterable<RangeRow>,
+  limit: number | undefined,
+  alive: ((stored: unknown) => unknown) | undefined,
 ): Generator<readonly [unknown, unknown]> {
-  const from = range.from === undefined ? undefined : slot.entryKey.encode(range.from);
-  const to = range.to === undefined ? undefined : slot.entryKey.encode(range.to);
-  const prefix = range.prefix === undefined ? undefined : slot.entryKey.prefix(range.prefix);
-  const all = range.reverse === true ? [...rows].reverse() : rows;
-  let left = range.limit ?? Number.POSITIVE_INFINITY;
-  for (const { subkey, value } of all) {
-    if (left <= 0) return;
-    if (from !== undefined && subkey.compare(from) < 0) continue;
-    if (to !== undefined && subkey.compare(to) >= 0) continue;
-    if (prefix !== undefined && !subkey.subarray(0, prefix.length).equals(prefix)) continue;
-    left--;
-    yield [slot.entryKey.decode(subkey), value];
+  let left = limit ?? Number.POSITIVE_INFINITY;
+  if (left <= 0) return;
+  for (const { subkey, value: stored } of rows) {
+    const value = alive === undefined ? stored : alive(stored);
+    if (value === undefined) continue;
+    yield [entryKey.decode(subkey), value];
+    if (--left <= 0) return;
   }
 }

@@ -18,6 +18,22 @@ export interface TaskCounters {
   lateHandled: number;
   skipped: number;
   deadLetters: number;
+  /** With `order: "event-time"`: records that came below the watermark, and those that were taken before it because too many were held. */
+  lateRecords: number;
+  releasedEarly: number;
+  /** What watermark functions said that was below the watermark. */
+  watermarkIgnored: number;
+}
+
+/** Contributions that came after a window was over, since the task was opened: what there is to replay. */
+export interface LateCount {
+  readonly window: string;
+  readonly how: "drop" | "dead-letter" | "handle";
+  /** A contribution counts once, however many windows of the declaration it is late for. */
+  records: number;
+  /** Smallest and largest event time among them, epoch ms. */
+  fromMs: number;
+  toMs: number;
 }
 
 /** Records of an input that were not handled, by error code; running totals since the task was opened. */

@@ -10,6 +10,8 @@ export interface TaskMeta {
   /** Largest event time per input topic; null before its first record. */
   readonly maxTimeMs: { readonly [topic: string]: number | null };
   readonly streamTimeMs: number | null;
+  /** Absent or null: stream time − disorder. */
+  readonly watermarkMs?: number | null;
   readonly mergedTimeMs: number | null;
   readonly digest: string;
   readonly outputs: string;

@@ -1,10 +1,13 @@
 import { latin1 } from "../internal/latin1.ts";
+import { ignore } from "@reprise/processor";
 import { RepriseError } from "@reprise/schema";
-import type { CompiledProcessor, ErrorPolicy } from "../definition/compiled-processor.ts";
-import type { TimerSlot } from "../definition/compiled-slot.ts";
+import type { CompiledInput, CompiledProcessor, ErrorPolicy } from "../definition/compiled-processor.ts";
+import type { CompiledSlot, TimerSlot } from "../definition/compiled-slot.ts";
+import type { TypedEvent } from "../definition/event-codec.ts";
 import { gather, type GatherState } from "../order/gather.ts";
 import { InputCursor } from "../order/input-cursor.ts";
 import { RecordBatch } from "../order/record-batch.ts";
+import { defaultMaxHeldRecords, TimeOrder } from "../order/time-order.ts";
 import { maxRecordBytes, OutputBuffer, type OutputRecord } from "../output/output-buffer.ts";
 import type { LogReader, RecordColumns } from "../ports/log-reader.ts";
 import type { RowWrite, StateStore } from "../ports/state-store.ts";
@@ -15,14 +18,18 @@ import { metaRowKey, parseRowKey, slotRange } from "../state/row-key.ts";
 import { TaskState } from "../state/task-state.ts";
 import { joinId, splitId } from "../time/due-id.ts";
 import { DueQueue } from "../time/due-queue.ts";
+import { Expiry } from "../time/expiry.ts";
+import { removeExpired, restoreExpiry } from "../time/remove-expired.ts";
+import { ReferenceTable } from "../table/reference-table.ts";
 import { TaskClock } from "../time/task-clock.ts";
+import { ChangeList } from "../window/change-list.ts";
 import type { DueWindow, KeyedWindow, WindowValues } from "../window/keyed-window.ts";
 import { makeWindow } from "../window/make-window.ts";
 import { Frame } from "./frame.ts";
 import { HandlerContext } from "./handler-context.ts";
 import { readHeaders } from "./record-headers.ts";
 import { RejectSignal } from "./reject-signal.ts";
-import { type FaultCount, silentHooks, type TaskCounters, type TaskHooks } from "./task-hooks.ts";
+import { type FaultCount, type LateCount, silentHooks, type TaskCounters, type TaskHooks } from "./task-hooks.ts";
 import { encodeMeta, finiteOrNull, orMinusInfinity, type TaskMeta } from "./task-meta.ts";
 
 export interface TaskOptions {
@@ -33,12 +40,19 @@ export interface TaskOptions {
   readonly reader: LogReader;
   /** What the store holds: its meta, or a fresh one with the position to start from. */
   readonly meta: TaskMeta;
+  /** Partitions of the broadcast tables, by topic. */
+  readonly broadcasts?: ReadonlyMap<string, number>;
   /** Nothing was ever written to the store: no key needs to be looked up there. */
   readonly storeIsEmpty: boolean;
   readonly hooks?: TaskHooks;
   readonly maxCachedKeys?: number;
   readonly batchRecords?: number;
   readonly maxIdleMs?: number;
+  /**
+   * Records that may wait for their time with `order: "event-time"`; default 1,000,000. Results depend on it when it is reached, so that it has to stay
+   * the same for all of a deployment.
+   */
+  readonly maxHeldRecords?: number;
 }
 
 /** One commit's worth of a task: valid until `decided`. */
@@ -55,6 +69,8 @@ export interface PreparedCommit {
 
 /** Reason header of dead letters is cut at this length. */
 const maxReasonLength = 1000;
+/** Far more than windows that feed each other in a row need. */
+const maxChangeRounds = 1000;
 /** Above what the headers of a dead letter take: a reason in UTF-8, topic names. */
 const deadLetterHeaderBytes = 8192;
 
@@ -65,10 +81,25 @@ const deadLetterHeaderBytes = 8192;
  */
 export class Task {
   readonly partition: number;
+  /** One per input, in their order; then one per partition of each broadcast table. */
   readonly cursors: readonly InputCursor[];
-  readonly counters: TaskCounters = { records: 0, lateDropped: 0, lateDeadLettered: 0, lateHandled: 0, skipped: 0, deadLetters: 0 };
+  /** The same, as ties are decided: what a table holds at a time, a record of that time sees. */
+  private readonly mergeOrder: readonly InputCursor[];
+  readonly counters: TaskCounters = {
+    records: 0,
+    lateDropped: 0,
+    lateDeadLettered: 0,
+    lateHandled: 0,
+    skipped: 0,
+    deadLetters: 0,
+    lateRecords: 0,
+    releasedEarly: 0,
+    watermarkIgnored: 0,
+  };
   /** The skipped and dead-lettered records of `counters`, one by one; few. */
   readonly faults: FaultCount[] = [];
+  /** The late contributions of `counters`, by window. */
+  readonly late: LateCount[] = [];
   readonly state: TaskState;
   /** Outputs are kept for the commit; otherwise only their hash is. */
   publishing = false;
@@ -80,12 +111,25 @@ export class Task {
   private readonly processor: CompiledProcessor;
   readonly clock: TaskClock;
   readonly queue = new DueQueue();
+  /** Windows to emit when the handler that runs has returned. */
+  readonly changes = new ChangeList();
+  private emittingChanges = false;
+  /** What state with a time to live waits for, by the clock's state time. */
+  private readonly expiring = new DueQueue();
+  /** By slot; undefined for what lives for ever. */
+  readonly expiries: readonly (Expiry | undefined)[];
+  /** State time at the last decided commit: what queries expire by, epoch ms. */
+  committedStateTimeMs = Number.NEGATIVE_INFINITY;
   private readonly outputs = new OutputBuffer();
   private readonly windows = new Map<string, KeyedWindow>();
+  /** By cursor: what its records are applied to; undefined for inputs. */
+  private readonly tables: readonly (ReferenceTable | undefined)[];
   private readonly frame = new Frame();
   private readonly context: HandlerContext;
   private readonly batch: RecordBatch;
   private readonly merge: GatherState;
+  /** With `order: "event-time"`. */
+  private readonly timeOrder: TimeOrder | undefined;
   private readonly rowBuffer = new RowBuffer();
   private readonly hooks: TaskHooks;
   /** Next offset to process, per input: behind the cursor while a batch is under way. */
@@ -95,14 +139,16 @@ export class Task {
   private readonly before: { maxTimeMs: number[]; mergedTimeMs: number; lateMerged: number };
 
   constructor(options: TaskOptions) {
-    const { processor, meta, reader } = options;
+    const { processor, meta } = options;
     this.options = options;
     this.processor = processor;
     this.partition = options.partition;
     this.hooks = options.hooks ?? silentHooks;
     this.meta = meta;
-    this.clock = new TaskClock(processor.disorderMs);
+    this.clock = new TaskClock(processor.disorderMs, processor.heldSlot !== undefined);
     this.clock.streamTimeMs = orMinusInfinity(meta.streamTimeMs);
+    this.clock.watermarkMs = meta.watermarkMs ?? this.clock.streamTimeMs - processor.disorderMs;
+    this.clock.settledMs = this.clock.watermarkMs;
     this.merge = { mergedTimeMs: orMinusInfinity(meta.mergedTimeMs), lateMerged: 0 };
     this.before = { maxTimeMs: [], ...this.merge };
     this.state = new TaskState(
@@ -117,18 +163,16 @@ export class Task {
     );
     this.state.digest.set(digestFromHex(meta.digest));
     this.outputs.digest.set(digestFromHex(meta.outputs));
-    this.cursors = processor.inputs.map((input, index) => {
-      const cursor = new InputCursor(
-        index,
-        input,
-        { topic: input.topic, partition: options.partition },
-        meta.position[input.topic] ?? 0,
-        reader,
-      );
-      cursor.maxTimeMs = orMinusInfinity(meta.maxTimeMs[input.topic]);
-      return cursor;
-    });
+    this.cursors = cursorsOf(options);
+    this.mergeOrder = [...this.cursors].sort((a, b) => mergeRank(a) - mergeRank(b));
     this.positions = this.cursors.map((c) => c.position);
+    const tables = new Map(processor.slots.flatMap((slot) => (slot.kind === "table" ? [[slot, new ReferenceTable(slot, this)]] : [])));
+    this.tables = this.cursors.map(({ input }) => (input.table === undefined ? undefined : tables.get(input.table)));
+    this.clock.stateAtRecord();
+    this.committedStateTimeMs = this.clock.stateTimeMs;
+    this.expiries = processor.slots.map((slot) =>
+      "ttlMs" in slot && slot.ttlMs !== undefined ? new Expiry(slot.slot, slot.ttlMs, this.clock, this.expiring) : undefined,
+    );
     for (const slot of processor.slots) {
       if (slot.kind === "window") this.windows.set(slot.name, makeWindow(slot, this));
     }
@@ -137,18 +181,47 @@ export class Task {
       frame: this.frame,
       state: this.state,
       queue: this.queue,
+      expiries: this.expiries,
       outputs: this.outputs,
       windows: this.windows,
+      tables: [...tables.values()],
       hooks: this.hooks,
-      onLate: (window, values, start, end) => this.onLate(window, values, start, end),
+      late: {
+        handle: (window, values, start, end) => this.handleLate(window, values, start, end),
+        count: (window, timeMs, windows, start, end) => this.countLate(window, timeMs, windows, start, end),
+      },
     });
     this.batch = new RecordBatch(options.batchRecords ?? 2048);
+    this.timeOrder = processor.heldSlot === undefined ? undefined : this.makeTimeOrder(processor.heldSlot);
+  }
+
+  private makeTimeOrder(slot: number): TimeOrder {
+    const { processor, options, partition, state, clock, queue, frame, counters } = this;
+    const maxHeldRecords = options.maxHeldRecords ?? defaultMaxHeldRecords;
+    return new TimeOrder({
+      ...{ partition, inputs: processor.inputs, slot, maxHeldRecords, state, clock, queue, frame, counters },
+      fire: (dueMs, dueSlot, id) => this.fire(dueMs, dueSlot, id),
+      handle: (input, value) => {
+        this.expire();
+        return this.handle(input, value);
+      },
+      undecodable: (error) => this.onUndecodable(error),
+      overflowed: (timeMs) =>
+        this.hooks.log("warn", "more records are held than may be: the earliest are taken before their time", {
+          partition,
+          maxHeldRecords,
+          timeMs,
+        }),
+    });
   }
 
   /** Fills the queue of what is due from the stored rows. Once, before the first step; its cost grows with open windows and timers. */
   async restoreQueue(): Promise<void> {
     if (this.options.storeIsEmpty) return;
+    await this.restoreHeld();
     for (const slot of this.processor.slots) {
+      const expiry = this.expiries[slot.slot];
+      if (expiry !== undefined) await restoreExpiry(slot, expiry, this.options.store);
       if (slot.kind !== "window" && slot.kind !== "timer") continue;
       const codec = this.processor.slotCodecs[slot.slot];
       for await (const rows of this.options.store.scan(slotRange(slot.slot))) {
@@ -164,13 +237,29 @@ export class Task {
     }
   }
 
-  /** Next offset per input topic: everything below was processed. */
+  private async restoreHeld(): Promise<void> {
+    const { heldSlot } = this.processor;
+    if (heldSlot === undefined) return;
+    for await (const rows of this.options.store.scan(slotRange(heldSlot))) {
+      for (const row of rows) {
+        const { key, subkey } = parseRowKey(row.key);
+        this.timeOrder?.restore(latin1(key), subkey);
+      }
+    }
+  }
+
+  /** Next offset per partition, by the cursors' names: everything below was processed. */
   get position(): { readonly [topic: string]: number } {
-    return Object.fromEntries(this.cursors.map((c, i) => [c.input.topic, this.positions[i] as number]));
+    return Object.fromEntries(this.cursors.map((c, i) => [c.name, this.positions[i] as number]));
   }
 
   get streamTimeMs(): number {
     return this.clock.streamTimeMs;
+  }
+
+  /** What waits for its time with `order: "event-time"`. */
+  get heldRecords(): number {
+    return this.timeOrder?.heldRecords ?? 0;
   }
 
   get lateMerged(): number {
@@ -184,7 +273,7 @@ export class Task {
 
   /** Something was processed, or the position moved, since the last prepared commit. */
   get hasProgress(): boolean {
-    return this.cursors.some((c, i) => this.positions[i] !== this.meta.position[c.input.topic]) || this.state.changedRows > 0;
+    return this.cursors.some((c, i) => this.positions[i] !== this.meta.position[c.name]) || this.state.changedRows > 0;
   }
 
   /**
@@ -209,10 +298,10 @@ export class Task {
    */
   advanceTime(timeMs: number, columns: RecordColumns): void {
     if (timeMs <= this.clock.streamTimeMs) return;
-    const before = this.clock.streamTimeMs;
-    Object.assign(this.frame, { columns, index: 0, input: 0, offset: columns.offsets[0], drawn: 0, streamTimeMs: timeMs });
-    this.clock.streamTimeMs = timeMs;
-    if (!this.fireDue()) this.failed(before);
+    this.begin(columns, 0, 0, columns.offsets[0] as number);
+    const targetMs = this.clock.move(timeMs);
+    if (!(this.timeOrder === undefined ? this.moveTo(targetMs) : this.timeOrder.moveTo(targetMs))) this.failed();
+    else if (this.timeOrder !== undefined) this.expire();
     this.state.mark();
     this.outputs.settle(this.publishing);
   }
@@ -224,16 +313,16 @@ export class Task {
       for (let k = 0; k < cursors.length; k++) before.maxTimeMs[k] = (cursors[k] as InputCursor).maxTimeMs;
       before.mergedTimeMs = merge.mergedTimeMs;
       before.lateMerged = merge.lateMerged;
-      gather(cursors, this.batch, merge, this.options.maxIdleMs ?? 200, this.hooks.nowMs);
+      gather(this.mergeOrder, this.batch, merge, this.options.maxIdleMs ?? 200, this.hooks.nowMs);
     }
     return this.lookUpEntries();
   }
 
   private lookUpEntries(): KeyEntry[] {
-    const { batch, state } = this;
+    const { batch, state, tables } = this;
     const missing: KeyEntry[] = [];
     for (let i = 0; i < batch.size; i++) {
-      if (batch.fault[i] !== undefined) {
+      if (batch.fault[i] !== undefined || batch.value[i] === ignore) {
         batch.entry[i] = undefined;
         continue;
       }
@@ -241,7 +330,9 @@ export class Task {
       const row = batch.row[i] as number;
       const start = columns.keyStarts[row] as number;
       try {
-        const entry = state.entryAt(columns.bytes, start, columns.keyLengths[row] as number);
+        const length = columns.keyLengths[row] as number;
+        const table = tables[batch.input[i] as number];
+        const entry = table === undefined ? state.entryAt(columns.bytes, start, length) : table.entryAt(columns.bytes, start, length);
         batch.entry[i] = entry;
         if (!entry.loaded) missing.push(entry);
       } catch (error) {
@@ -283,7 +374,7 @@ export class Task {
     for (let k = 0; k < i; k++) {
       const cursor = this.cursors[batch.input[k] as number] as InputCursor;
       cursor.maxTimeMs = Math.max(cursor.maxTimeMs, batch.timeMs[k] as number);
-      if (this.cursors.length === 1) continue;
+      if (this.cursors.length === 1 || cursor.input.table?.asOf === "latest") continue;
       if (cursor.maxTimeMs < merge.mergedTimeMs) merge.lateMerged++;
       else merge.mergedTimeMs = cursor.maxTimeMs;
     }
@@ -293,43 +384,97 @@ export class Task {
   }
 
   private processRecord(i: number, input: number, offset: number): boolean {
-    const { batch, frame, clock } = this;
-    const timeMs = batch.timeMs[i] as number;
-    const before = clock.streamTimeMs;
-    frame.columns = batch.columns[i] as RecordColumns;
-    frame.index = batch.row[i] as number;
-    frame.input = input;
-    frame.offset = offset;
-    frame.drawn = 0;
-    if (timeMs > before) {
-      clock.streamTimeMs = timeMs;
-      frame.streamTimeMs = timeMs;
-      if (clock.watermarkMs >= this.queue.next && !this.fireDue()) return this.failed(before);
-    } else frame.streamTimeMs = before;
-    if (batch.fault[i] !== undefined) {
-      if (!this.onFault(batch.fault[i], this.processor.onDecodeError, "RECORD_UNDECODABLE", "does not decode")) return this.failed(before);
-    } else {
-      frame.entry = batch.entry[i] as KeyEntry;
-      frame.timestampMs = timeMs;
-      if (
-        !this.call(
-          this.processor.inputs[input]?.handler as (v: unknown, ctx: unknown) => unknown,
-          batch.value[i],
-          `on.${this.processor.inputs[input]?.alias}`,
-        )
-      )
-        return this.failed(before);
-      if (clock.watermarkMs >= this.queue.next && !this.fireDue()) return this.failed(before);
-    }
+    const { batch, clock } = this;
+    this.begin(batch.columns[i] as RecordColumns, batch.row[i] as number, input, offset);
+    const table = this.tables[input];
+    if (table !== undefined) return this.applyToTable(table, i);
+    let targetMs = clock.move(batch.timeMs[i] as number);
+    const saidMs = batch.watermarkMs[i] as number;
+    if (saidMs > targetMs) targetMs = saidMs;
+    else if (saidMs < clock.watermarkMs) this.counters.watermarkIgnored++;
+    if (!(this.timeOrder === undefined ? this.inLogOrder(i, targetMs) : this.inTimeOrder(this.timeOrder, i, targetMs)))
+      return this.failed();
     batch.value[i] = undefined;
     this.state.mark();
     if (this.outputs.pending > 0) this.outputs.settle(this.publishing);
     return true;
   }
 
+  /** Reference data moves no time, so that nothing fires because of it: where a broadcast table is read is not part of a cut. */
+  private applyToTable(table: ReferenceTable, i: number): boolean {
+    const { batch, frame, clock } = this;
+    const fault = batch.fault[i];
+    frame.outputTimeMs = clock.streamTimeMs;
+    if (fault !== undefined) {
+      // Every task sees the records of a broadcast table; one of them says so.
+      if (table.slot.broadcast && this.partition !== 0 && this.processor.onDecodeError !== "fail") return true;
+      if (!this.onUndecodable(fault)) return this.failed();
+    } else table.apply(batch.entry[i] as KeyEntry, batch.value[i], batch.timeMs[i] as number);
+    batch.value[i] = undefined;
+    this.state.mark();
+    if (this.outputs.pending > 0) this.outputs.settle(this.publishing);
+    return true;
+  }
+
+  /** From here on everything is caused by this record, until the next; `failed` goes back to here. */
+  private begin(columns: RecordColumns, index: number, input: number, offset: number): void {
+    const { frame } = this;
+    frame.columns = columns;
+    frame.index = index;
+    frame.offset = offset;
+    frame.causeTopic = columns.topic;
+    frame.causeInput = input;
+    frame.causeOffset = offset;
+    frame.drawn = 0;
+    this.clock.keep();
+  }
+
+  private inLogOrder(i: number, targetMs: number): boolean {
+    const { batch, frame } = this;
+    if (!this.moveTo(targetMs)) return false;
+    const fault = batch.fault[i];
+    if (fault !== undefined) return this.onUndecodable(fault);
+    const value = batch.value[i];
+    if (value === ignore) return true;
+    frame.entry = batch.entry[i] as KeyEntry;
+    frame.timestampMs = batch.timeMs[i] as number;
+    if (!this.handle(batch.input[i] as number, value)) return false;
+    return this.clock.watermarkMs < this.queue.next || this.fireDue();
+  }
+
+  private inTimeOrder(order: TimeOrder, i: number, targetMs: number): boolean {
+    if (!order.take(this.batch, i, targetMs)) return false;
+    this.expire();
+    return true;
+  }
+
+  /** Moves the watermark; what is due fires at stream time. */
+  private moveTo(targetMs: number): boolean {
+    const { clock } = this;
+    this.frame.outputTimeMs = clock.streamTimeMs;
+    clock.watermarkMs = targetMs;
+    if (targetMs >= this.queue.next && !this.fireDue()) return false;
+    clock.settledMs = targetMs;
+    this.expire();
+    return true;
+  }
+
+  private handle(index: number, value: unknown): boolean {
+    const input = this.processor.inputs[index] as CompiledInput;
+    return this.call(
+      input.handler,
+      value,
+      input.events === undefined ? `on.${input.alias}` : `on.${input.alias}.${(value as TypedEvent).type}`,
+    );
+  }
+
+  private onUndecodable(error: unknown): boolean {
+    return this.onFault(error, this.processor.onDecodeError, "RECORD_UNDECODABLE", "does not decode");
+  }
+
   /** The failing record must look as if it had never come: also what fired on its way. The queue has lost entries, but a failed task never goes on. */
-  private failed(streamTimeBefore: number): false {
-    this.clock.streamTimeMs = streamTimeBefore;
+  private failed(): false {
+    this.clock.goBack();
     this.state.undo();
     this.outputs.undo();
     return false;
@@ -340,6 +485,7 @@ export class Task {
     const { frame, state, outputs } = this;
     const stateBefore = state.savepoint;
     const outputsBefore = outputs.pending;
+    const changesBefore = this.changes.size;
     frame.active = true;
     try {
       const returned = handler(argument, this.context);
@@ -349,6 +495,7 @@ export class Task {
       frame.active = false;
       state.undo(stateBefore);
       outputs.undo(outputsBefore);
+      this.changes.undo(changesBefore);
       if (error instanceof RejectSignal) return this.deadLetter(`rejected: ${error.message}`, "RECORD_REJECTED");
       // A promise is a mistake in the code, not in a record: no policy may hide it.
       const policy = RepriseError.is(error) && error.code === "ASYNC_HANDLER" ? "fail" : this.processor.onHandlerError;
@@ -359,7 +506,26 @@ export class Task {
         `failed in ${name}`,
       );
     }
-    return true;
+    return this.changes.size === 0 || this.emittingChanges || this.emitChanges(name);
+  }
+
+  /** Emits what the handler `name` changed, then what the handlers of that changed, until nothing is left. False: the task has failed. */
+  private emitChanges(name: string): boolean {
+    const { changes } = this;
+    this.emittingChanges = true;
+    let ok = true;
+    for (let round = 0; ok && changes.size > 0; round++) {
+      if (round === maxChangeRounds) {
+        const endless = new Error(`windows that are emitted when they change have changed each other ${round} times`);
+        ok = this.onFault(endless, "fail", "HANDLER_FAILED", `does not come to an end after ${name}`);
+      }
+      for (const { window, entry, start, vanished } of changes.take()) {
+        const emit = (due: DueWindow): boolean => this.emitWindow(window, entry, due);
+        ok &&= vanished === undefined ? window.emitChange(entry, start, emit) : emit(vanished);
+      }
+    }
+    this.emittingChanges = false;
+    return ok;
   }
 
   private refusePromise(returned: unknown, name: string): void {
@@ -376,7 +542,18 @@ export class Task {
     return ok;
   }
 
+  /** State is as old as at the handler of a record from now on; what nobody wrote for its time to live goes. */
+  private expire(): void {
+    const { clock, expiring } = this;
+    clock.stateAtRecord();
+    if (clock.stateTimeMs < expiring.next) return;
+    expiring.fireUntil(clock.stateTimeMs, (dueMs, slot, id) =>
+      removeExpired(this.processor.slots[slot] as CompiledSlot, this.expiries[slot] as Expiry, this.state, dueMs, id),
+    );
+  }
+
   private fire(dueMs: number, dueSlot: number, id: string): boolean {
+    this.clock.stateAtDue(dueMs);
     const slot = this.processor.slots[dueSlot >> 1];
     if (slot?.kind === "timer") return this.fireTimer(slot, dueMs, id);
     const window = this.window(slot?.name as string);
@@ -388,9 +565,15 @@ export class Task {
   private emitWindow({ slot }: KeyedWindow, entry: KeyEntry, due: DueWindow): boolean {
     if (slot.onWindow === undefined) return true;
     this.frame.entry = entry;
-    this.frame.timestampMs = due.end;
+    this.frame.timestampMs = slot.definition.type === "global" ? this.frame.outputTimeMs : due.end;
     this.context.window = { start: due.start, end: due.end, final: due.final, revision: due.revision, previous: due.previous };
     return this.call(slot.onWindow, due.result, `onWindow.${slot.name}`);
+  }
+
+  /** Of the last decided commit, epoch ms: what queries of windows go by. */
+  get committedWatermarkMs(): number {
+    const { watermarkMs, streamTimeMs } = this.meta;
+    return watermarkMs ?? orMinusInfinity(streamTimeMs) - this.processor.disorderMs;
   }
 
   /** A declared window; for views too. */
@@ -403,9 +586,13 @@ export class Task {
     const entry = this.state.entry(parts.key);
     this.state.loadNow(entry);
     const row = slot.id === undefined ? this.state.single(entry, slot.slot) : this.state.row(entry, slot.slot, parts.sub);
+    row.armedMs = undefined;
     if (row.value !== dueMs) {
       // It was moved further away: see TimerHandle.
-      if (row.value !== undefined && (row.value as number) > dueMs) this.queue.add(row.value as number, slot.slot * 2, id);
+      if (row.value !== undefined && (row.value as number) > dueMs) {
+        row.armedMs = row.value as number;
+        this.queue.add(row.armedMs, slot.slot * 2, id);
+      }
       return true;
     }
     this.state.set(row, undefined);
@@ -416,19 +603,29 @@ export class Task {
     return this.call(slot.onTimer, { id: timerId, due: dueMs }, `onTimer.${slot.name}`);
   }
 
-  private onLate(window: KeyedWindow, values: WindowValues, start: number, end: number): void {
-    const { slot } = window;
-    const { late } = slot.definition;
-    if (late === "drop") this.counters.lateDropped++;
-    else if (late === "dead-letter") {
+  private handleLate({ slot }: KeyedWindow, values: WindowValues, start: number, end: number): void {
+    const before = this.context.window;
+    this.context.window = { start, end };
+    this.refusePromise(slot.onLate?.(values, this.context), `onLate.${slot.name}`);
+    this.context.window = before;
+  }
+
+  /** @param windows how many of the declaration it was late for: the first begins at `start`, the last ends at `end` */
+  private countLate({ slot }: KeyedWindow, timeMs: number, windows: number, start: number, end: number): void {
+    const how = slot.definition.late;
+    if (how === "drop") this.counters.lateDropped++;
+    else if (how === "handle") this.counters.lateHandled++;
+    else {
       this.counters.lateDeadLettered++;
-      this.addDeadLetter(`late for window ${slot.name} [${start}, ${end})`, "LATE");
-    } else {
-      this.counters.lateHandled++;
-      const before = this.context.window;
-      this.context.window = { start, end };
-      this.refusePromise(slot.onLate?.(values, this.context), `onLate.${slot.name}`);
-      this.context.window = before;
+      const which = windows === 1 ? `window ${slot.name}` : `${windows} windows ${slot.name} of`;
+      this.addDeadLetter(`late for ${which} [${start}, ${end})`, "LATE");
+    }
+    const count = this.late.find(({ window }) => window === slot.name);
+    if (count === undefined) this.late.push({ window: slot.name, how, records: 1, fromMs: timeMs, toMs: timeMs });
+    else {
+      count.records++;
+      if (timeMs < count.fromMs) count.fromMs = timeMs;
+      if (timeMs > count.toMs) count.toMs = timeMs;
     }
   }
 
@@ -442,10 +639,19 @@ export class Task {
     if (policy === "dead-letter") return this.deadLetter(reason, code);
     const { name, version } = this.processor;
     const { topic, partition } = this.frame.columns;
-    const { offset } = this.frame;
-    this.failure = new RepriseError(code, `${name} v${version}: record ${topic}-${partition}@${offset} ${what}: ${reason}`, {
+    const { offset, causeTopic, causeOffset } = this.frame;
+    const held = topic !== causeTopic || offset !== causeOffset;
+    const place = `${topic}-${partition}@${offset}${held ? `, held until ${causeTopic}-${partition}@${causeOffset},` : ""}`;
+    this.failure = new RepriseError(code, `${name} v${version}: record ${place} ${what}: ${reason}`, {
       cause,
-      details: { processor: name, version, topic, partition, offset },
+      details: {
+        processor: name,
+        version,
+        topic,
+        partition,
+        offset,
+        ...(held ? { stoppedAt: `${causeTopic}-${partition}@${causeOffset}` } : {}),
+      },
     });
     return false;
   }
@@ -464,7 +670,7 @@ export class Task {
   }
 
   private addDeadLetter(reason: string, code: string): void {
-    const { columns, index, offset, streamTimeMs } = this.frame;
+    const { columns, index, offset, outputTimeMs } = this.frame;
     this.countFault(code, "deadLetters");
     // A message holds so much: of a record that fills one, the letter says where it stands.
     let left = maxRecordBytes - deadLetterHeaderBytes;
@@ -477,9 +683,9 @@ export class Task {
       output: this.processor.outputs.length,
       key: cut(columns.keyStarts, columns.keyLengths) ?? Buffer.alloc(0),
       value: cut(columns.valueStarts, columns.valueLengths),
-      timestampMs: Number.isFinite(streamTimeMs) ? streamTimeMs : (columns.timestamps[index] as number),
-      causeInput: this.frame.input,
-      causeOffset: offset,
+      timestampMs: Number.isFinite(outputTimeMs) ? outputTimeMs : (columns.timestamps[index] as number),
+      causeInput: this.frame.causeInput,
+      causeOffset: this.frame.causeOffset,
       headers: [
         { key: "reprise-reason", value: reason.slice(0, maxReasonLength) },
         { key: "reprise-code", value: code },
@@ -504,8 +710,9 @@ export class Task {
         mode,
         n,
         position: this.position,
-        maxTimeMs: Object.fromEntries(this.cursors.map((c) => [c.input.topic, finiteOrNull(c.maxTimeMs)])),
+        maxTimeMs: Object.fromEntries(this.cursors.map((c) => [c.name, finiteOrNull(c.maxTimeMs)])),
         streamTimeMs: finiteOrNull(this.clock.streamTimeMs),
+        watermarkMs: finiteOrNull(this.clock.watermarkMs),
         mergedTimeMs: finiteOrNull(this.merge.mergedTimeMs),
         digest: digestToHex(this.state.digest),
         outputs: digestToHex(this.outputs.digest),
@@ -523,6 +730,8 @@ export class Task {
     if (this.prepared === undefined) throw new Error("nothing was prepared");
     this.state.fold();
     this.meta = this.prepared.meta;
+    // Nothing is processed between `prepare` and here.
+    this.committedStateTimeMs = this.clock.stateTimeMs;
     this.prepared = undefined;
     this.state.evict();
   }
@@ -541,4 +750,25 @@ export class Task {
   get unsavedRows(): number {
     return this.state.unsavedCount;
   }
+}
+
+function cursorsOf({ processor, partition, meta, reader, broadcasts }: TaskOptions): InputCursor[] {
+  const places = processor.inputs.flatMap((input) => (input.broadcast ? [] : [{ input, partition }]));
+  for (const input of processor.inputs.filter((i) => i.broadcast)) {
+    const partitions = broadcasts?.get(input.topic);
+    if (partitions === undefined) throw new Error(`the partitions of the broadcast table ${input.topic} are not known`);
+    for (let p = 0; p < partitions; p++) places.push({ input, partition: p });
+  }
+  return places.map((place, index) => {
+    const cursor = new InputCursor(index, place.input, { topic: place.input.topic, partition: place.partition }, 0, reader);
+    cursor.position = meta.position[cursor.name] ?? 0;
+    cursor.maxTimeMs = orMinusInfinity(meta.maxTimeMs[cursor.name]);
+    return cursor;
+  });
+}
+
+/** Of equal times: what is asked for as it is now, tables, inputs. */
+function mergeRank({ input: { table } }: InputCursor): number {
+  if (table === undefined) return 2;
+  return table.asOf === "latest" ? 0 : 1;
 }

@@ -46,9 +46,11 @@ export class TimerHandle {
     const before = row.value as number | undefined;
     if (before === timeMs) return;
     this.state.set(row, timeMs);
-    // Moved further away: its entry in the queue stays, and moves on when it comes up. A timer that every record moves would else have an
-    // entry for each record.
-    if (before === undefined || timeMs < before) this.queue.add(timeMs, this.slot.slot * 2, id);
+    // Moved further away: its entry in the queue stays, and moves on when it comes up. A timer that every record moves, or cancels and sets, would
+    // else have an entry for each record.
+    if ((before !== undefined && before < timeMs) || (row.armedMs !== undefined && row.armedMs <= timeMs)) return;
+    row.armedMs = timeMs;
+    this.queue.add(timeMs, this.slot.slot * 2, id);
   }
 }
 

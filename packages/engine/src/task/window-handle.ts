@@ -2,29 +2,49 @@ import { RepriseError } from "@reprise/schema";
 import type { KeyedWindow, WindowValues } from "../window/keyed-window.ts";
 import type { Frame } from "./frame.ts";
 
-/** What a late record's values meet, by the window's policy. */
-export type OnLate = (window: KeyedWindow, values: WindowValues, start: number, end: number) => void;
+/** What late contributions meet. */
+export interface LateSink {
+  /** With `late: "handle"`: once for each window that it is late for. */
+  handle(window: KeyedWindow, values: WindowValues, start: number, end: number): void;
+  /** Once per contribution, when all its windows were tried; of `windows` the first begins at `start`, and the last ends at `end`. */
+  count(window: KeyedWindow, timeMs: number, windows: number, start: number, end: number): void;
+}
 
 /** `ctx.windows.<name>`. */
 export class WindowHandle {
   private readonly window: KeyedWindow;
   private readonly frame: Frame;
-  private readonly onLate: OnLate;
-  /** What is being added: `late` is one function for all records. */
+  private readonly sink: LateSink;
+  /** What is being added, and what it was late for so far: `late` is one function for all records. */
   private values: WindowValues = {};
-  private readonly late = (start: number, end: number): void => this.onLate(this.window, this.values, start, end);
+  private lateWindows = 0;
+  private lateStart = 0;
+  private lateEnd = 0;
 
-  constructor(window: KeyedWindow, frame: Frame, onLate: OnLate) {
+  constructor(window: KeyedWindow, frame: Frame, sink: LateSink) {
     this.window = window;
     this.frame = frame;
-    this.onLate = onLate;
+    this.sink = sink;
   }
 
   add(values: WindowValues, at?: number): void {
     const frame = this.frame.live();
+    const timeMs = at === undefined ? frame.timestampMs : this.time(at);
     this.values = values;
-    this.window.add(frame.entry, values, at === undefined ? frame.timestampMs : this.time(at), this.late);
+    this.lateWindows = 0;
+    this.window.add(frame.entry, values, timeMs, this.late);
+    if (this.lateWindows > 0) this.sink.count(this.window, timeMs, this.lateWindows, this.lateStart, this.lateEnd);
   }
+
+  private readonly late = (start: number, end: number): void => {
+    if (this.lateWindows++ === 0) this.lateStart = start;
+    this.lateEnd = end;
+    if (this.window.slot.definition.late !== "handle") return;
+    const { values, lateWindows, lateStart } = this;
+    this.sink.handle(this.window, values, start, end);
+    // The handler may have added to this window.
+    Object.assign(this, { values, lateWindows, lateStart, lateEnd: end });
+  };
 
   current(at?: number): unknown {
     const frame = this.frame.live();

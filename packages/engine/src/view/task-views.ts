@@ -1,7 +1,8 @@
 import { RepriseError } from "@reprise/schema";
 import type { CompiledProcessor } from "../definition/compiled-processor.ts";
-import type { CompiledSlot, MapSlot, WindowSlot } from "../definition/compiled-slot.ts";
-import { type MapRange, selectEntries } from "../task/state-handles.ts";
+import type { CompiledSlot, ListSlot, MapSlot, ValueSlot, WindowSlot } from "../definition/compiled-slot.ts";
+import { itemSubkey } from "../state/list-rows.ts";
+import { type MapRange, selectEntries, subkeyRange } from "../task/state-handles.ts";
 import type { Task } from "../task/task.ts";
 
 /** What is asked of a view, from the query string: JSON texts. */
@@ -23,7 +24,7 @@ type View = Extract<CompiledSlot, { view: boolean }>;
 
 /** @throws RepriseError VIEW_UNKNOWN listing the views there are */
 export function viewOf(processor: CompiledProcessor, name: string): View {
-  const views = processor.slots.filter((slot): slot is View => slot.kind !== "timer" && slot.view);
+  const views = processor.slots.filter((slot): slot is View => "view" in slot && slot.view);
   const found = views.find((slot) => slot.name === name);
   if (found !== undefined) return found;
   const names = views.map((v) => v.name).join(", ");
@@ -54,9 +55,8 @@ export function keyBytesOf(processor: CompiledProcessor, text: string): Buffer {
 export function readView(task: Task, view: View, key: Buffer, query: ViewQuery): ViewResult {
   switch (view.kind) {
     case "value": {
-      const stored = task.state.committedSingle(view.slot, key);
-      const value = stored === undefined ? view.initial : stored;
-      return value === undefined || stored === undefined ? undefined : { field: "value", json: view.schema.toJson(value) };
+      const value = committedValue(task, view, key);
+      return value === undefined ? undefined : { field: "value", json: view.schema.toJson(value) };
     }
     case "map":
       return query.entry === undefined ? readEntries(task, view, key, query) : readEntry(task, view, key, query.entry);
@@ -67,11 +67,37 @@ export function readView(task: Task, view: View, key: Buffer, query: ViewQuery):
 
 /** The committed entries of a map state's key within a range. */
 export function committedEntries(task: Task, map: MapSlot, key: Buffer, range: MapRange): Iterable<readonly [unknown, unknown]> {
-  return selectEntries(map, task.state.committedRows(map.slot, key), range);
+  const { slot } = map;
+  const rows = task.state.committedRows(slot, key, subkeyRange(map, range));
+  const alive = task.expiries[slot] === undefined ? undefined : (stored: unknown) => committedContent(task, slot, stored);
+  return selectEntries(map, rows, range.limit, alive);
+}
+
+/** The committed value of a value state's key; undefined: there is none, or its time to live is over. */
+export function committedValue(task: Task, { slot }: ValueSlot, key: Buffer): unknown {
+  return committedContent(task, slot, task.state.committedSingle(slot, key));
+}
+
+/** The committed entry of a map state's key; undefined: there is none, or its time to live is over. */
+export function committedEntry(task: Task, { slot, entryKey }: MapSlot, key: Buffer, entry: unknown): unknown {
+  return committedContent(task, slot, task.state.committedEntry(slot, key, entryKey.encode(entry)));
+}
+
+/** The committed items of a list state's key, oldest first. */
+export function* committedItems(task: Task, { slot }: ListSlot, key: Buffer): Generator<unknown> {
+  for (const { value: stored } of task.state.committedRows(slot, key, { from: itemSubkey(0) })) {
+    const value = committedContent(task, slot, stored);
+    if (value !== undefined) yield value;
+  }
+}
+
+function committedContent(task: Task, slot: number, stored: unknown): unknown {
+  const expiry = task.expiries[slot];
+  return expiry === undefined ? stored : expiry.alive(stored, task.committedStateTimeMs);
 }
 
 function readEntry(task: Task, view: MapSlot, key: Buffer, entry: string): ViewResult {
-  const value = task.state.committedEntry(view.slot, key, view.entryKey.encode(entryKeyOf(view, entry)));
+  const value = committedEntry(task, view, key, entryKeyOf(view, entry));
   return value === undefined ? undefined : { field: "value", json: view.schema.toJson(value) };
 }
 
@@ -92,14 +118,14 @@ function readWindows(task: Task, view: WindowSlot, key: Buffer, query: ViewQuery
   if (query.current !== undefined) {
     const { streamTimeMs } = task.meta;
     if (streamTimeMs === null) return undefined;
-    for (const { start, end, result } of windows.committed(key))
-      if (start <= streamTimeMs && streamTimeMs < end) return { field: "value", json: JSON.stringify(result) };
-    return undefined;
+    const found = windows.committedAt(key, streamTimeMs, task.committedWatermarkMs);
+    return found === undefined ? undefined : { field: "value", json: JSON.stringify(found.result) };
   }
   const from = query.from === undefined ? Number.NEGATIVE_INFINITY : numberOf(query.from, "from");
   const to = query.to === undefined ? Number.POSITIVE_INFINITY : numberOf(query.to, "to");
   const rows: { value: unknown; start: number; end: number }[] = [];
-  for (const { start, end, result } of windows.committed(key)) if (start >= from && start < to) rows.push({ value: result, start, end });
+  for (const { start, end, result } of windows.committed(key, { from, to, watermarkMs: task.committedWatermarkMs }))
+    rows.push({ value: result, start, end });
   return { field: "rows", json: JSON.stringify(rows) };
 }
 

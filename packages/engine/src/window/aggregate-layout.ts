@@ -1,74 +1,92 @@
-import type { AggregateDefinition, CustomAggregateDefinition, FoldDefinition } from "@reprise/processor";
-import { RepriseError, schemaRuntime } from "@reprise/schema";
+import type { AggregateDefinition, CustomAggregateDefinition } from "@reprise/processor";
+import { RepriseError } from "@reprise/schema";
 import type { Accumulator, MutableAccumulator } from "./accumulator.ts";
-
-/** An aggregate that is no statistic: `fold`, `first`, `last`, … */
-type ObjectAggregate = CustomAggregateDefinition;
+import { accumulatorCodec, resultOf } from "./aggregates/accumulator-codec.ts";
+import { approximateDistinct } from "./aggregates/approximate-distinct.ts";
+import { exactDistinct } from "./aggregates/distinct.ts";
+import { firstOrLast } from "./aggregates/first-last.ts";
+import { ownFold } from "./aggregates/fold.ts";
+import { type KeptValue, Settled } from "./aggregates/kept-value.ts";
+import { percentiles } from "./aggregates/percentiles.ts";
+import { compileStatistics } from "./aggregates/statistics.ts";
+import { top } from "./aggregates/top.ts";
 
 export type AggregateDefinitions = { readonly [name: string]: AggregateDefinition };
 
 /** How the aggregates of one window are kept: which number stands where, and how they are read. */
 export interface AggregateLayout {
   readonly empty: Accumulator;
-  /** Adds one record's values in place. @throws RepriseError SCHEMA_INVALID naming the field */
-  readonly add: (accumulator: MutableAccumulator, values: { readonly [name: string]: unknown }) => void;
+  /**
+   * Adds one contribution's values in place. `timeMs`: its event time. What it throws leaves a part added: `accumulator` is to be a copy.
+   * @throws RepriseError SCHEMA_INVALID naming window and field; what an own fold throws
+   */
+  readonly add: (accumulator: MutableAccumulator, values: { readonly [name: string]: unknown }, timeMs: number) => void;
+  /**
+   * Adds what another accumulator has taken, in place; `from` is the later one in event time, and stays what it is. Leaves `revision` and
+   * `emitted` alone. As with `add`, `into` is to be a copy.
+   * @throws RepriseError SCHEMA_INVALID naming window and field; what an own fold throws
+   */
+  readonly merge: (into: MutableAccumulator, from: Accumulator) => void;
   readonly result: (accumulator: Accumulator) => { readonly [name: string]: unknown };
+  /** What `emitted` needs of an accumulator: its count and its result. Nothing can be added to it. */
+  readonly settled: (accumulator: Accumulator) => Accumulator;
   readonly encode: (accumulator: Accumulator) => Buffer;
+  /** @throws RepriseError STATE_CORRUPT for a format that this release does not know */
   readonly decode: (bytes: Buffer) => Accumulator;
 }
 
-const statistics = ["sum", "min", "max", "mean", "variance", "stddev"] as const;
-type KnownStatistic = (typeof statistics)[number];
-const isKnown = (name: string): name is KnownStatistic => (statistics as readonly string[]).includes(name);
-
-/** The statistics and aggregates that this release can't run, as `field: name`. */
-export function unsupportedAggregates(definitions: AggregateDefinitions): string[] {
-  const out: string[] = [];
-  for (const [field, aggregate] of Object.entries(definitions)) {
-    if (isObjectAggregate(aggregate)) {
-      if (aggregate.type !== "fold") out.push(`${field}: ${aggregate.type}()`);
-      continue;
-    }
-    for (const s of typeof aggregate === "string" ? [aggregate] : aggregate) if (!isKnown(s)) out.push(`${field}: "${s}"`);
-  }
-  return out;
-}
-
-function isObjectAggregate(a: AggregateDefinition): a is ObjectAggregate {
+function isObjectAggregate(a: AggregateDefinition): a is CustomAggregateDefinition {
   return typeof a === "object" && !Array.isArray(a);
 }
 
 /**
  * Compiles the aggregates of a window into straight code: reading `values.delay` by a constant name is several times quicker than walking a list
  * of fields, and this runs for every record. Names enter the code only as JSON string literals.
+ * @throws RepriseError INVALID_DECLARATION when `needsMerge` and an own fold has no `merge`
  */
-export function compileAggregates(definitions: AggregateDefinitions, window: string): AggregateLayout {
-  const empty: number[] = [];
+export function compileAggregates(definitions: AggregateDefinitions, window: string, needsMerge: boolean): AggregateLayout {
+  const numbers: number[] = [];
+  const kinds: KeptValue[] = [];
   const addCode: string[] = [];
+  const mergeCode: string[] = [];
+  const readCode: string[] = [];
   const resultCode: string[] = [];
-  const folds: FoldDefinition[] = [];
-  const initial: unknown[] = [];
+  const keep = (kind: KeptValue): number => {
+    const k = kinds.push(kind) - 1;
+    mergeCode.push(`a.values[${k}] = kinds[${k}].merge(a.values[${k}], b.values[${k}]);`);
+    return k;
+  };
   for (const [field, aggregate] of Object.entries(definitions)) {
     const name = JSON.stringify(field);
     if (isObjectAggregate(aggregate)) {
-      if (aggregate.type !== "fold") throw new RepriseError("NOT_SUPPORTED", `window ${window}: ${aggregate.type}() is not supported yet`);
-      const k = folds.push(aggregate) - 1;
-      initial.push(aggregate.initial);
-      // A fold that changes its total in place must not change what was stored.
-      addCode.push(`a.values[${k}] = fitting[${k}](folds[${k}].add(clones[${k}](a.values[${k}]), values[${name}]));`);
-      resultCode.push(`${name}: a.values[${k}]`);
+      if (needsMerge && aggregate.type === "fold" && aggregate.merge === undefined)
+        throw new RepriseError("INVALID_DECLARATION", `window ${window}: the fold ${field} needs a merge: this window combines parts`, {
+          details: { window, field },
+        });
+      const k = keep(keptValue(aggregate, `window ${window}: ${field}`));
+      addCode.push(`a.values[${k}] = kinds[${k}].add(a.values[${k}], values[${name}], t);`);
+      resultCode.push(`${name}: resultOf(kinds[${k}], a.values[${k}])`);
       continue;
     }
-    const numeric = compileNumbers(name, typeof aggregate === "string" ? [aggregate] : aggregate, empty);
-    addCode.push(numeric.add);
-    const parts = numeric.reads;
+    const wanted: readonly string[] = typeof aggregate === "string" ? [aggregate] : [...new Set(aggregate)];
+    const ranks = wanted.filter((s) => s.startsWith("p"));
+    const code = compileStatistics(wanted, numbers);
+    const reads = new Map(code.reads);
+    let { add } = code;
+    if (ranks.length > 0) {
+      const k = keep(percentiles(ranks.map((s) => Number(s.slice(1)))));
+      add += `a.values[${k}] = kinds[${k}].add(a.values[${k}], v, t);`;
+      readCode.push(`const p${k} = resultOf(kinds[${k}], a.values[${k}]);`);
+      ranks.forEach((s, i) => reads.set(s, `p${k}[${i}]`));
+    }
+    addCode.push(`{ const v = values[${name}]; if (v !== null) { if (typeof v !== "number" || v !== v) bad(${name}, v); ${add} } }`);
+    mergeCode.push(code.merge);
     resultCode.push(
       typeof aggregate === "string"
-        ? `${name}: ${parts[0]?.[1]}`
-        : `${name}: {${parts.map(([s, e]) => `${JSON.stringify(s)}: ${e}`).join(", ")}}`,
+        ? `${name}: ${reads.get(aggregate)}`
+        : `${name}: {${wanted.map((s) => `${JSON.stringify(s)}: ${reads.get(s)}`).join(", ")}}`,
     );
   }
-  const codecs = folds.map((f) => schemaRuntime(f.schema));
   const bad = (field: string, got: unknown): never => {
     throw new RepriseError(
       "SCHEMA_INVALID",
@@ -76,102 +94,44 @@ export function compileAggregates(definitions: AggregateDefinitions, window: str
       { details: { window, field } },
     );
   };
-  const clones = codecs.map((c) => (value: unknown) => c.clone(value));
-  // Here, where the record is to blame: at the commit it would be nobody's fault.
-  const fitting = codecs.map((c) => (value: unknown) => {
-    c.check(value);
-    return value;
-  });
-  const add = compiled<AggregateLayout["add"]>(
-    `return function add(a, values) { const n = a.numbers; a.count += 1; ${addCode.join("\n")} };`,
-    { folds, clones, fitting, bad },
-  );
-  const result = compiled<AggregateLayout["result"]>(
-    `return function result(a) { const n = a.numbers; return { "count": a.count${resultCode.map((c) => `, ${c}`).join("")} }; };`,
-    {},
-  );
+  const scope = { kinds, bad, resultOf };
   return {
-    empty: { count: 0, numbers: empty, values: initial, revision: 0, emitted: undefined },
-    add,
-    result,
-    encode: (a) => encodeAccumulator(a, codecs),
-    decode: (bytes) => decodeAccumulator({ bytes, at: 0 }, empty.length, codecs),
+    empty: { count: 0, numbers, values: kinds.map(({ initial }) => initial), revision: 0, emitted: undefined },
+    add: compiled(`return function add(a, values, t) { const n = a.numbers; a.count += 1; ${addCode.join("\n")} };`, scope),
+    merge: compiled(
+      `return function merge(a, b) { const n = a.numbers, m = b.numbers; a.count += b.count; ${mergeCode.join("\n")} };`,
+      scope,
+    ),
+    result: compiled(
+      `return function result(a) { const n = a.numbers; ${readCode.join("\n")} return { "count": a.count${resultCode.map((c) => `, ${c}`).join("")} }; };`,
+      scope,
+    ),
+    settled: ({ count, revision, numbers: n, values }) => ({
+      count,
+      revision,
+      numbers: n,
+      values: values.length === 0 ? values : kinds.map((kind, i) => new Settled(resultOf(kind, values[i]))),
+      emitted: undefined,
+    }),
+    ...accumulatorCodec(window, numbers.length, kinds),
   };
 }
 
-function compiled<F>(source: string, values: { readonly [name: string]: unknown }): F {
-  // oxlint-disable-next-line typescript/no-implied-eval, typescript/no-unsafe-call -- compiling is what this is for; all names in the source are quoted
-  return new Function(...Object.keys(values), source)(...Object.values(values)) as F;
-}
-
-function compileNumbers(name: string, wanted: readonly string[], empty: number[]): { add: string; reads: [string, string][] } {
-  const slot = (initial: number): number => empty.push(initial) - 1;
-  const has = (...s: KnownStatistic[]): boolean => s.some((x) => wanted.includes(x));
-  const code: string[] = [];
-  const spread = has("variance", "stddev");
-  const counted = has("mean") || spread || has("min", "max") ? slot(0) : -1;
-  if (counted >= 0) code.push(`n[${counted}] += 1;`);
-  const sum = has("sum", "mean") ? slot(0) : -1;
-  if (sum >= 0) code.push(`n[${sum}] += v;`);
-  const min = has("min") ? slot(Number.POSITIVE_INFINITY) : -1;
-  if (min >= 0) code.push(`if (v < n[${min}]) n[${min}] = v;`);
-  const max = has("max") ? slot(Number.NEGATIVE_INFINITY) : -1;
-  if (max >= 0) code.push(`if (v > n[${max}]) n[${max}] = v;`);
-  const running = spread ? slot(0) : -1;
-  const m2 = spread ? slot(0) : -1;
-  // Welford's method: one pass, no cancellation.
-  if (spread) code.push(`{ const d = v - n[${running}]; n[${running}] += d / n[${counted}]; n[${m2}] += d * (v - n[${running}]); }`);
-  const none = (expression: string): string => `(n[${counted}] === 0 ? NaN : ${expression})`;
-  const read: { readonly [s in KnownStatistic]: () => string } = {
-    sum: () => `n[${sum}]`,
-    min: () => none(`n[${min}]`),
-    max: () => none(`n[${max}]`),
-    mean: () => none(`n[${sum}] / n[${counted}]`),
-    variance: () => none(`n[${m2}] / n[${counted}]`),
-    stddev: () => none(`Math.sqrt(n[${m2}] / n[${counted}])`),
-  };
-  const reads = wanted.filter(isKnown).map((s): [string, string] => [s, read[s]()]);
-  const add = `{ const v = values[${name}]; if (v !== null) { if (typeof v !== "number" || v !== v) bad(${name}, v); ${code.join(" ")} } }`;
-  return { add, reads };
-}
-
-type Codec = { encode(value: unknown): Uint8Array; decode(bytes: Buffer, start: number, end: number): unknown };
-
-function encodeAccumulator(a: Accumulator, codecs: readonly Codec[]): Buffer {
-  const values = codecs.map((c, i) => c.encode(a.values[i]));
-  const emitted = a.emitted === undefined ? undefined : encodeAccumulator(a.emitted, codecs);
-  const size = 13 + 8 * a.numbers.length + values.reduce((n, v) => n + 4 + v.length, 0) + (emitted?.length ?? 0);
-  const out = Buffer.allocUnsafe(size);
-  out.writeDoubleLE(a.count, 0);
-  out.writeUInt32LE(a.revision, 8);
-  let p = 12;
-  for (const n of a.numbers) p = out.writeDoubleLE(n, p);
-  for (const v of values) {
-    p = out.writeUInt32LE(v.length, p);
-    out.set(v, p);
-    p += v.length;
+function keptValue(aggregate: CustomAggregateDefinition, what: string): KeptValue {
+  switch (aggregate.type) {
+    case "first":
+    case "last":
+      return firstOrLast(aggregate, what);
+    case "distinct":
+      return aggregate.approximate ? approximateDistinct(aggregate, what) : exactDistinct(aggregate, what);
+    case "top":
+      return top(aggregate, what);
+    case "fold":
+      return ownFold(aggregate, what);
   }
-  out[p++] = emitted === undefined ? 0 : 1;
-  if (emitted !== undefined) out.set(emitted, p);
-  return out;
 }
 
-function decodeAccumulator(cursor: { bytes: Buffer; at: number }, numbersLength: number, codecs: readonly Codec[]): Accumulator {
-  const { bytes } = cursor;
-  let p = cursor.at;
-  const count = bytes.readDoubleLE(p);
-  const revision = bytes.readUInt32LE(p + 8);
-  p += 12;
-  const numbers: number[] = [];
-  for (let i = 0; i < numbersLength; i++, p += 8) numbers.push(bytes.readDoubleLE(p));
-  const values = codecs.map((c) => {
-    const length = bytes.readUInt32LE(p);
-    const value = c.decode(bytes, p + 4, p + 4 + length);
-    p += 4 + length;
-    return value;
-  });
-  const more = bytes[p++] === 1;
-  cursor.at = p;
-  const emitted = more ? decodeAccumulator(cursor, numbersLength, codecs) : undefined;
-  return { count, numbers, values, revision, emitted };
+function compiled<F>(source: string, scope: { readonly [name: string]: unknown }): F {
+  // oxlint-disable-next-line typescript/no-implied-eval, typescript/no-unsafe-call -- compiling is what this is for; all names in the source are quoted
+  return new Function(...Object.keys(scope), source)(...Object.values(scope)) as F;
 }

@@ -15,6 +15,9 @@ export interface DueWindow {
   readonly final: boolean;
 }
 
+/** Calls the handler. False: the task has failed. */
+export type EmitWindow = (due: DueWindow) => boolean;
+
 /** A window as a view shows it. */
 export interface StoredWindow {
   readonly start: number;
@@ -22,17 +25,29 @@ export interface StoredWindow {
   readonly result: WindowResult;
 }
 
+/** Which windows a view asks for: those that begin in [from, to). */
+export interface WindowRange {
+  readonly from: number;
+  readonly to: number;
+  /** The watermark of the last commit. */
+  readonly watermarkMs: number;
+}
+
 /** The windows of one declaration, over all keys of a task. Times are epoch ms of event time. */
 export interface KeyedWindow {
   readonly slot: WindowSlot;
-  /** Takes the values into every window of the key that holds the time and is open; calls `late` for each one that is not. */
+  /** Takes the values into every window of the key that holds the time and is open; calls `late` for each one that is not, by start. */
   add(entry: KeyEntry, values: WindowValues, timeMs: number, late: (start: number, end: number) => void): void;
-  /** Of the open window that holds the time. */
+  /** Of the window that holds the time and can be read. */
   current(entry: KeyEntry, timeMs: number): WindowResult | undefined;
   /** What it had put into the queue under (due, phase) for this key came up: gives what is to be emitted. False: `emit` returned false. */
-  fire(entry: KeyEntry, dueMs: number, phase: number, emit: (due: DueWindow) => boolean): boolean;
+  fire(entry: KeyEntry, dueMs: number, phase: number, emit: EmitWindow): boolean;
+  /** Emits a window that it had put into the list of changes, if it still differs from what was emitted. False: `emit` returned false. */
+  emitChange(entry: KeyEntry, start: number, emit: EmitWindow): boolean;
   /** Puts what is due because of a stored row into the queue again: when a task is opened. */
   restore(keyId: string, subkey: Buffer, value: unknown): void;
   /** What the last commit left of a key, by start. For views. */
-  committed(key: Buffer): Iterable<StoredWindow>;
+  committed(key: Buffer, range: WindowRange): Iterable<StoredWindow>;
+  /** Of the committed windows that hold the time, the one that `current` would give. */
+  committedAt(key: Buffer, timeMs: number, watermarkMs: number): StoredWindow | undefined;
 }

@@ -2,14 +2,20 @@ import type { WindowSlot } from "../definition/compiled-slot.ts";
 import type { TaskState } from "../state/task-state.ts";
 import type { DueQueue } from "../time/due-queue.ts";
 import type { TaskClock } from "../time/task-clock.ts";
+import { AlignedWindow } from "./aligned-window.ts";
+import type { ChangeList } from "./change-list.ts";
 import type { KeyedWindow } from "./keyed-window.ts";
-import { TumblingWindow } from "./tumbling-window.ts";
+import { KeptRollingWindow } from "./kept-rolling-window.ts";
+import { RollingWindow } from "./rolling-window.ts";
+import { SessionWindow } from "./session-window.ts";
 
 /** What every kind of window works on. */
 export interface WindowParts {
   readonly state: TaskState;
   readonly queue: DueQueue;
   readonly clock: TaskClock;
+  /** The windows that are emitted when the handler that runs has returned. */
+  readonly changes: ChangeList;
 }
 
 /** @throws Error for a kind that `unsupportedFeatures` should have refused */
@@ -17,8 +23,17 @@ export function makeWindow(slot: WindowSlot, parts: WindowParts): KeyedWindow {
   const { definition } = slot;
   switch (definition.type) {
     case "tumbling":
-      return new TumblingWindow(slot, definition, parts);
-    default:
+    case "hopping":
+    case "calendar":
+    case "global":
+      return new AlignedWindow(slot, definition, parts);
+    case "rolling":
+      return definition.keepMs !== undefined || definition.throttleMs !== undefined
+        ? new KeptRollingWindow(slot, definition, parts)
+        : new RollingWindow(slot, definition, parts);
+    case "session":
+      return new SessionWindow(slot, definition, parts);
+    case "join":
       throw new Error(`windows.${definition.type}() can't be run`);
   }
 }

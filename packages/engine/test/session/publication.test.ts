@@ -9,7 +9,7 @@ const task = (position: { [topic: string]: number }, mode: "live" | "building" =
     meta: { mode },
     position,
     publishing: false,
-    cursors: Object.keys(position).map((topic) => ({ input: { topic }, bound: -1 })),
+    cursors: Object.keys(position).map((name) => ({ name, broadcast: false, bound: -1 })),
   }) as unknown as Task;
 const bounds = (t: Task): number[] => t.cursors.map((c) => c.bound);
 const never = Number.POSITIVE_INFINITY;

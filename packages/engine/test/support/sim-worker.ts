@@ -122,6 +122,7 @@ export class SimWorker {
       membership,
       groupOffsets: process.groupOffsets,
       reader: new SimReader(process),
+      openReader: async () => new SimReader(process),
       systemReader,
       control,
       offsets: process.offsets,

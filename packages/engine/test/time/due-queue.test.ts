@@ -79,3 +79,48 @@ describe("a timer's id with its key", () => {
     expect(byId).toEqual(byPair);
   });
 });
+
+describe("times of any size", () => {
+  const times = [
+    0,
+    -1,
+    -0.5,
+    0.5,
+    5.25,
+    5.75,
+    5,
+    -1e300,
+    1e300,
+    2 ** 53,
+    -(2 ** 53),
+    1.7e12,
+    1.7e12 + 1,
+    1.7e12 + 0.25,
+    2 ** 32,
+    2 ** 32 - 1,
+  ];
+
+  test.each(Array.from({ length: 30 }, (_, i) => i))("fire in their order, added before and while others fire (seed %i)", (seed) => {
+    const random = new Random(seed);
+    const queue = new DueQueue();
+    const waiting: Due[] = [];
+    const add = (timeMs: number): void => {
+      const due: Due = [timeMs, random.below(3), `id${random.below(1000)}`];
+      queue.add(...due);
+      if (!waiting.some((w) => order(w, due) === 0)) waiting.push(due);
+    };
+    const anyTime = (): number => random.pick(times) + random.pick([0, 0, 1, 15, 16, 255, 4096, 1e6, 1e9]);
+    for (let n = 0; n < 200; n++) add(anyTime());
+    for (const until of [...times, Number.POSITIVE_INFINITY].sort((a, b) => a - b)) {
+      queue.fireUntil(until, (...due) => {
+        waiting.sort(order);
+        expect(due).toEqual(waiting.shift());
+        // Later than what fires now, also by less than the number of milliseconds can say.
+        const later = due[0] + random.pick([0.125, 1, 300, 1e5]);
+        if (later > due[0] && waiting.length < 400 && random.chance(0.4)) add(later);
+      });
+      expect(queue.next).toBe(Math.min(Number.POSITIVE_INFINITY, ...waiting.map(([t]) => t)));
+    }
+    expect([queue.size, waiting.length]).toEqual([0, 0]);
+  });
+});

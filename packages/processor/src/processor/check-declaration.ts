@@ -92,8 +92,14 @@ function checkInputs(d: Declared, what: string): void {
 }
 
 function checkTables(d: Declared, what: string): void {
-  for (const [alias, table] of Object.entries(d.tables))
-    if (table.kind === "table") checkSameKey(d, table.key.name, `${what}: tables: ${alias}`);
+  const read = new Map(Object.entries(d.inputs).map(([alias, { name }]) => [name, `inputs: ${alias}`]));
+  for (const [alias, reference] of Object.entries(d.tables)) {
+    const table = reference.kind === "broadcast" ? reference.table : reference;
+    if (reference.kind === "table") checkSameKey(d, table.key.name, `${what}: tables: ${alias}`);
+    const other = read.get(table.name);
+    if (other !== undefined) refuseDeclaration(`${what}: tables: ${alias}`, `"${table.name}" is already ${other}`);
+    read.set(table.name, `tables: ${alias}`);
+  }
 }
 
 function checkSameKey(d: Declared, name: string, what: string): void {

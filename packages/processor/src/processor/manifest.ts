@@ -21,7 +21,12 @@ export interface TopicManifest {
   readonly kind: "topic" | "table" | "events";
   readonly key: KeyManifest;
   readonly partitioner: Partitioner;
-  readonly outOfOrderMs: number;
+  /** null: only what its records say moves the watermark. */
+  readonly outOfOrderMs: number | null;
+  /** null: no limit. */
+  readonly maxAheadMs: number | null;
+  /** Its records may say what is over. */
+  readonly hasWatermark: boolean;
   /** Event time comes from the value, not from the record's timestamp. */
   readonly hasTime: boolean;
   /** null for events. */
@@ -104,7 +109,9 @@ function topicManifest(alias: string, t: TopicDefinition | TableDefinition | Eve
     kind: t.kind,
     key: keyManifest(t.key),
     partitioner: t.partitioner,
-    outOfOrderMs: t.outOfOrderMs,
+    outOfOrderMs: Number.isFinite(t.outOfOrderMs) ? t.outOfOrderMs : null,
+    maxAheadMs: t.maxAheadMs ?? null,
+    hasWatermark: t.watermark !== undefined,
     hasTime: t.time !== undefined,
   };
   if (t.kind !== "events") return { ...common, value: describeSchema(t.value), events: null, by: null };

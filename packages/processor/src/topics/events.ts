@@ -1,4 +1,4 @@
-import type { Fields, Schema, TypeOf } from "@reprise/schema";
+import { describeSchema, type Fields, type Schema, type TypeOf } from "@reprise/schema";
 import { checkEventType, checkTopicName } from "../internal/check-name.ts";
 import { checkOptions, refuseDeclaration } from "../internal/check-options.ts";
 import { checkSchema } from "../internal/check-schema.ts";
@@ -51,17 +51,26 @@ export function events<const K extends AnyKey, const E extends Fields>(
     name,
     key: o.key,
     events: o.of,
-    by: checkDiscriminator(o.by, what),
+    by: checkDiscriminator(o.by, o.of, what),
     ...timedInput(o as TopicOptions<never>, what),
   };
   return Object.freeze(definition);
 }
 
-function checkDiscriminator(by: EventDiscriminator, what: string): EventDiscriminator {
+/** Only JSON has a field that can be read before it is known what the rest is. */
+const withFields: readonly string[] = ["json", "json-unchecked", "standard", "registry"];
+
+function checkDiscriminator(by: EventDiscriminator, of: Fields, what: string): EventDiscriminator {
   if (by === "registry") return by;
   const given: { readonly field?: unknown; readonly header?: unknown } | null | undefined = by;
   const named = given?.field ?? given?.header;
   if (typeof named !== "string" || named.length === 0)
     refuseDeclaration(what, 'by: expected { field: "type" }, { header: "type" } or "registry"');
+  if (given?.field === undefined) return by;
+  for (const [type, schema] of Object.entries(of)) {
+    const { format } = describeSchema(schema);
+    if (!withFields.includes(format))
+      refuseDeclaration(what, `by: a field tells JSON apart, and type ${type} is ${format}; use json(...), or a header`);
+  }
   return by;
 }

@@ -43,6 +43,10 @@ export interface CalendarDefinition extends WindowDefinitionBase {
   readonly per: "day" | "week" | "month" /** IANA name. */;
   readonly zone: string;
 }
+/** `emit` is "change" or "none": it never ends. */
+export interface GlobalDefinition extends WindowDefinitionBase {
+  readonly type: "global";
+}
 export interface JoinDefinition extends WindowDefinitionBase {
   readonly type: "join";
   readonly left: Schema<unknown>;
@@ -57,4 +61,5 @@ export type WindowDefinition =
   | RollingDefinition
   | SessionDefinition
   | CalendarDefinition
+  | GlobalDefinition
   | JoinDefinition;

@@ -4,6 +4,7 @@ import { checkSchema } from "../internal/check-schema.ts";
 import type { Aggregates } from "./aggregate.ts";
 import type {
   CalendarDefinition,
+  GlobalDefinition,
   HoppingDefinition,
   JoinDefinition,
   RollingDefinition,
@@ -33,6 +34,11 @@ export interface JoinOptions<L, R, U extends Unmatched> {
   readonly unmatched?: U;
 }
 
+export type GlobalOptions<A extends Aggregates, Id, E extends "change" | "none", O> = Omit<
+  WindowOptions<A, Id, E, "drop", O>,
+  "grace" | "late" | "keep" | "emit"
+> & { readonly emit: E };
+
 /** What `windows` is. All throw RepriseError INVALID_DECLARATION or INVALID_ARGUMENT for options that make no sense. */
 export interface WindowsBuilder {
   /** One after the other, aligned to the epoch. */
@@ -45,6 +51,10 @@ export interface WindowsBuilder {
   readonly session: WindowMaker<{ readonly gap: Duration; readonly max?: Duration }>;
   /** Days, weeks (from Monday) or months of a time zone, whatever its clocks do. */
   readonly calendar: WindowMaker<{ readonly per: "day" | "week" | "month"; readonly zone: string }>;
+  /** One for ever. Nothing is late for it, and it is never over: it is emitted for each record that changed it, or only read. */
+  global<const A extends Aggregates, const E extends "change" | "none", Id = never, const O extends true = never>(
+    o: GlobalOptions<A, Id, E, O>,
+  ): WindowSpec<A, Id, E, "drop", O>;
   /** Stream to stream: every pair within `within`, at once; `unmatched` sides when their time is over. */
   join<L, R, const U extends Unmatched = "none">(o: JoinOptions<L, R, U>): JoinSpec<L, R, U>;
 }
@@ -98,6 +108,15 @@ export const windows: WindowsBuilder = Object.freeze({
       per: checkOneOf(o.per, ["day", "week", "month"], "windows.calendar: per"),
       zone: o.zone,
     });
+  },
+
+  global(o: AnyWindowOptions): GlobalDefinition {
+    const what = "windows.global";
+    const common = commonOptions(o, [], what);
+    for (const name of ["grace", "late", "keep"] as const)
+      if (o[name] !== undefined) refuseDeclaration(`${what}: ${name}`, "has no meaning for a window that never ends");
+    checkOneOf(common.emit, ["change", "none"], `${what}: emit`);
+    return Object.freeze({ ...common, type: "global" });
   },
 
   join(o: JoinOptions<unknown, unknown, Unmatched>): JoinDefinition {

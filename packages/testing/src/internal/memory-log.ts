@@ -5,6 +5,7 @@ export interface MemoryRecord {
   readonly key: Buffer;
   readonly value: Buffer | null;
   readonly timestampMs: number;
+  readonly headers?: { readonly [name: string]: string } | undefined;
 }
 
 /** Partition 0 of each input topic as arrays. A reader of it sees what was appended, at most `columnRecords` at a time. */
@@ -71,11 +72,11 @@ export function columnsOf(topic: string, from: number, records: readonly MemoryR
     keyLengths: new Int32Array(count),
     valueStarts: new Int32Array(count),
     valueLengths: new Int32Array(count),
-    // Byte 0 of the buffer is a header count of none.
+    // Byte 0 of the buffer is a header count of none, for all that have none.
     headerStarts: new Int32Array(count),
   };
   let at = 1;
-  records.forEach(({ key, value, timestampMs }, i) => {
+  records.forEach(({ key, value, timestampMs, headers }, i) => {
     columns.offsets[i] = from + i;
     columns.timestamps[i] = timestampMs;
     columns.keyStarts[i] = at;
@@ -85,6 +86,29 @@ export function columnsOf(topic: string, from: number, records: readonly MemoryR
     parts.push(key);
     if (value !== null) parts.push(value);
     at += key.length + (value?.length ?? 0);
+    if (headers === undefined) return;
+    const encoded = encodeHeaders(headers);
+    columns.headerStarts[i] = at;
+    parts.push(encoded);
+    at += encoded.length;
   });
   return { topic, partition: 0, count, nextOffset: from + count, bytes: Buffer.concat(parts), ...columns };
+}
+
+/** As Kafka has them: a varint count, then name and value of each, with their lengths. */
+function encodeHeaders(headers: { readonly [name: string]: string }): Buffer {
+  const entries = Object.entries(headers);
+  const parts: Buffer[] = [varint(entries.length)];
+  for (const text of entries.flat()) {
+    const bytes = Buffer.from(text);
+    parts.push(varint(bytes.length), bytes);
+  }
+  return Buffer.concat(parts);
+}
+
+function varint(n: number): Buffer {
+  const bytes: number[] = [];
+  let rest = n * 2;
+  for (; rest > 127; rest >>>= 7) bytes.push((rest & 127) | 128);
+  return Buffer.of(...bytes, rest);
 }

@@ -19,12 +19,14 @@ const nowMs = (): number => Number.MAX_SAFE_INTEGER;
 
 /** The real engine's task over an in-memory log and store, committed without Kafka. */
 export class Run {
-  readonly task: Task;
+  task: Task;
   readonly reader: MemoryLogReader;
+  private readonly processor: CompiledProcessor;
   private readonly store = new MapStore();
   private readonly shape: RunShape;
 
   constructor(processor: CompiledProcessor, log: MemoryLog, shape: RunShape) {
+    this.processor = processor;
     this.shape = shape;
     this.reader = new MemoryLogReader(log, shape.columnRecords);
     const meta: TaskMeta = {
@@ -41,20 +43,7 @@ export class Run {
       outputs: noDigest,
       deltaFrom: 0,
     };
-    this.task = new Task({
-      processor,
-      deployment: "test",
-      partition: 0,
-      store: this.store,
-      reader: this.reader,
-      meta,
-      storeIsEmpty: true,
-      hooks: { nowMs, log() {}, count() {} },
-      maxCachedKeys: shape.maxCachedKeys,
-      batchRecords: shape.batchRecords,
-    });
-    this.task.publishing = true;
-    for (const cursor of this.task.cursors) this.reader.assign(cursor.partition, cursor.position);
+    this.task = this.open(meta, true);
   }
 
   /** Processes everything visible; returns what was committed. @throws the task's failure, after what lies before it was committed */
@@ -70,6 +59,44 @@ export class Run {
   passTime(toMs: number): OutputRecord[] {
     this.task.advanceTime(toMs, columnsOf("time", 0, [{ key: Buffer.alloc(0), value: null, timestampMs: toMs }]));
     return this.drain();
+  }
+
+  /**
+   * As `drain`, by the awaited reads that a worker does, and after every `batchesPerLife` batches with a new task on what the store holds.
+   * @throws the task's failure
+   */
+  async drainWithRestarts(batchesPerLife: number): Promise<OutputRecord[]> {
+    const outputs: OutputRecord[] = [];
+    for (let batches = 1; (await this.task.step()) > 0; batches++) {
+      const restarts = batches % batchesPerLife === 0;
+      if (restarts || batches % this.shape.batchesPerCommit === 0) outputs.push(...this.commit());
+      if (!restarts) continue;
+      // As the meta row has it.
+      this.task = this.open(JSON.parse(JSON.stringify(this.task.meta)) as TaskMeta, false);
+      await this.task.restoreQueue();
+    }
+    outputs.push(...this.commit());
+    if (this.task.failure !== undefined) throw this.task.failure;
+    return outputs;
+  }
+
+  private open(meta: TaskMeta, storeIsEmpty: boolean): Task {
+    const task = new Task({
+      processor: this.processor,
+      deployment: "test",
+      partition: 0,
+      store: this.store,
+      reader: this.reader,
+      meta,
+      broadcasts: new Map(this.processor.inputs.flatMap(({ broadcast, topic }) => (broadcast ? [[topic, 1]] : []))),
+      storeIsEmpty,
+      hooks: { nowMs, log() {}, count() {} },
+      maxCachedKeys: this.shape.maxCachedKeys,
+      batchRecords: this.shape.batchRecords,
+    });
+    task.publishing = true;
+    for (const cursor of task.cursors) this.reader.assign(cursor.partition, cursor.position);
+    return task;
   }
 
   private commit(): OutputRecord[] {

@@ -1,12 +1,21 @@
-import { type CompiledProcessor, committedEntries, type Task } from "@reprise/engine";
+import { type CompiledProcessor, committedEntries, committedEntry, committedItems, committedValue, type Task } from "@reprise/engine";
 
 /** What `stateOf(key)` gives: the committed state under the names of the declaration, to read. */
 export function stateHandles(processor: CompiledProcessor, task: Task, key: Buffer): { readonly [name: string]: unknown } {
   const handles: { [name: string]: unknown } = {};
   for (const slot of processor.slots) {
-    if (slot.kind === "value") handles[slot.name] = { get: () => task.state.committedSingle(slot.slot, key) ?? slot.initial };
+    if (slot.kind === "value") handles[slot.name] = { get: () => committedValue(task, slot, key) ?? slot.initial };
+    if (slot.kind === "list") {
+      const items = (): Iterable<unknown> => committedItems(task, slot, key);
+      handles[slot.name] = {
+        [Symbol.iterator]: () => items()[Symbol.iterator](),
+        get length() {
+          return [...items()].length;
+        },
+      };
+    }
     if (slot.kind === "map") {
-      const get = (entry: unknown): unknown => task.state.committedEntry(slot.slot, key, slot.entryKey.encode(entry));
+      const get = (entry: unknown): unknown => committedEntry(task, slot, key, entry);
       handles[slot.name] = {
         get,
         has: (entry: unknown) => get(entry) !== undefined,

@@ -1,0 +1,7 @@
+/**
+ * What a position is kept under in a task's meta, in deltas and commit records: the topic for the task's own partition of it, topic/partition for a
+ * partition of a broadcast table. No topic's name has a slash.
+ */
+export function positionName(topic: string, partition: number): string {
+  return `${topic}/${partition}`;
+}

@@ -1,0 +1,260 @@
+import type { RollingDefinition } from "@reprise/processor";
+import type { WindowSlot } from "../definition/compiled-slot.ts";
+import type { KeyEntry } from "../state/key-entry.ts";
+import type { Row } from "../state/row.ts";
+import type { TaskState } from "../state/task-state.ts";
+import type { DueQueue } from "../time/due-queue.ts";
+import type { TaskClock } from "../time/task-clock.ts";
+import { copyOf } from "./accumulator.ts";
+import type { ChangeList } from "./change-list.ts";
+import type { EmitWindow, KeyedWindow, StoredWindow, WindowRange, WindowResult, WindowValues } from "./keyed-window.ts";
+import type { WindowParts } from "./make-window.ts";
+import { StartIds } from "./start-ids.ts";
+import { WindowEmission } from "./window-emission.ts";
+import type { MutableWindowRow, WindowRow } from "./window-row.ts";
+
+/** Ends the subkey of a window's own row; slices have none. */
+const windowTag = "\u0001";
+export const isSlice = (id: string): boolean => id.length === 8;
+
+/**
+ * Rolling windows of one declaration, kept in slices of `step`: a contribution is added to one slice, and a window [end − size, end) is the sum of
+ * its slices, made when it is emitted or read. Two kinds of rows: a slice (slot, key, start), which goes when the last window that has it closes;
+ * and a window (slot, key, end, tag), which holds what was emitted of it.
+ *
+ * In the queue a key stands under what comes next of it: phase 0 the next end (with `emit: "end"`) or end + grace, from which the one after
+ * follows; phase 1 the closing of windows that have a row of their own, and of slices. With `keep` or `throttle`: see KeptRollingWindow.
+ */
+export class RollingWindow implements KeyedWindow {
+  readonly slot: WindowSlot;
+  protected readonly sizeMs: number;
+  protected readonly stepMs: number;
+  protected readonly state: TaskState;
+  protected readonly queue: DueQueue;
+  protected readonly clock: TaskClock;
+  protected readonly changes: ChangeList;
+  protected readonly emission: WindowEmission;
+  protected readonly ids = new StartIds();
+
+  constructor(slot: WindowSlot, definition: RollingDefinition, parts: WindowParts) {
+    this.slot = slot;
+    this.sizeMs = definition.sizeMs;
+    this.stepMs = definition.stepMs;
+    this.state = parts.state;
+    this.queue = parts.queue;
+    this.clock = parts.clock;
+    this.changes = parts.changes;
+    this.emission = new WindowEmission(slot, parts.clock);
+  }
+
+  add(entry: KeyEntry, values: WindowValues, timeMs: number, late: (start: number, end: number) => void): void {
+    const { sizeMs, stepMs, emission, slot } = this;
+    const start = this.sliceOf(timeMs);
+    const openFrom = this.nextMultiple(this.clock.watermarkMs - emission.graceMs);
+    const firstEnd = start + stepMs;
+    const lastEnd = start + sizeMs;
+    for (let end = firstEnd; end <= lastEnd && end < openFrom; end += stepMs) late(end - sizeMs, end);
+    if (lastEnd < openFrom) return;
+    const row = this.state.row(entry, slot.slot, this.ids.id(start));
+    const before = row.value as WindowRow | undefined;
+    const next: MutableWindowRow = copyOf(before ?? slot.layout.empty);
+    slot.layout.add(next, values, timeMs);
+    this.state.set(row, next);
+    const firstOpen = Math.max(firstEnd, openFrom);
+    if (before === undefined) this.scheduleSlice(entry.id, start, firstOpen);
+    this.attend(entry, firstOpen, lastEnd);
+  }
+
+  /** The smallest end above a time. */
+  protected nextMultiple(timeMs: number): number {
+    return timeMs === Number.NEGATIVE_INFINITY ? timeMs : Math.floor(timeMs / this.stepMs) * this.stepMs + this.stepMs;
+  }
+
+  protected sliceOf(timeMs: number): number {
+    return Math.floor(timeMs / this.stepMs) * this.stepMs;
+  }
+
+  /** @param firstOpen the first end of a window that has the slice and is open */
+  protected scheduleSlice(keyId: string, start: number, firstOpen: number): void {
+    const { emission, clock, sizeMs, stepMs } = this;
+    const { slot } = this.slot;
+    if (emission.emit === "final") this.queue.add(firstOpen + emission.graceMs, slot * 2, keyId);
+    else if (emission.emit === "none") this.queue.add(start + sizeMs + emission.graceMs, slot * 2 + 1, keyId);
+    else if (emission.emit === "end") {
+      const next = Math.max(start + stepMs, this.nextMultiple(clock.watermarkMs));
+      if (next <= start + sizeMs) this.queue.add(next, slot * 2, keyId);
+    }
+  }
+
+  /** Sees to it that what was changed is emitted: the windows that end at `firstOpen` to `lastEnd`. */
+  protected attend(entry: KeyEntry, firstOpen: number, lastEnd: number): void {
+    const { emission, stepMs } = this;
+    if (emission.emit === "change")
+      for (let end = firstOpen; end <= lastEnd; end += stepMs) this.changes.add(this, entry, end - this.sizeMs);
+    // Windows that are over and still open are emitted again.
+    if (emission.emit !== "end") return;
+    for (let end = firstOpen; end <= lastEnd && end <= this.clock.watermarkMs; end += stepMs)
+      this.queue.add(end, this.slot.slot * 2, entry.id);
+  }
+
+  emitChange(entry: KeyEntry, start: number, emit: EmitWindow): boolean {
+    return this.emitEnding(entry, start + this.sizeMs, emit);
+  }
+
+  /** Emits a window as it stands, unless it was emitted like that. */
+  protected emitEnding(entry: KeyEntry, end: number, emit: EmitWindow): boolean {
+    const { emission, state } = this;
+    const own = this.ownRow(entry, end);
+    const before = own?.value as WindowRow | undefined;
+    const merged = this.merged(entry, end, before);
+    if (merged === undefined || !emission.pending(merged)) return true;
+    const { numbers, values } = this.slot.layout.empty;
+    const next: WindowRow = { ...emission.emitted(merged), numbers, values };
+    const due = emission.due(merged, end - this.sizeMs, end);
+    state.set(own ?? this.state.row(entry, this.slot.slot, this.ownId(end)), next);
+    if (before === undefined) this.queue.add(end + emission.graceMs, this.slot.slot * 2 + 1, entry.id);
+    return emit(due);
+  }
+
+  fire(entry: KeyEntry, dueMs: number, phase: number, emit: EmitWindow): boolean {
+    const { emission } = this;
+    const { graceMs } = emission;
+    if (phase === 1) return this.close(entry, dueMs - graceMs, emit);
+    if (emission.emit === "final") {
+      const end = dueMs - graceMs;
+      const ok = this.close(entry, end, emit);
+      this.follow(entry, end, graceMs, 0);
+      return ok;
+    }
+    if (emission.emit !== "end") return true;
+    // Of one that was emitted before, the next follows already.
+    if (this.ownRow(entry, dueMs)?.value === undefined) this.follow(entry, dueMs, 0, 0);
+    return this.emitEnding(entry, dueMs, emit);
+  }
+
+  /** Puts the window after this one into the queue when it has anything. */
+  protected follow(entry: KeyEntry, end: number, graceMs: number, phase: number): void {
+    const from = end + this.stepMs - this.sizeMs;
+    for (const [id, { value }] of this.rows(entry)) {
+      if (value === undefined || !isSlice(id)) continue;
+      const start = this.ids.start(id);
+      if (start < from || start > end) continue;
+      this.queue.add(end + this.stepMs + graceMs, this.slot.slot * 2 + phase, entry.id);
+      return;
+    }
+  }
+
+  /** Gives what is to be given when a window closes, and drops the slice that no other window has. */
+  protected close(entry: KeyEntry, end: number, emit: EmitWindow): boolean {
+    const own = this.ownRow(entry, end);
+    const merged = this.merged(entry, end, own?.value as WindowRow | undefined);
+    const slice = this.rows(entry).get(this.ids.id(end - this.sizeMs));
+    if (slice?.value !== undefined) this.state.set(slice, undefined);
+    if (own?.value !== undefined) this.state.set(own, undefined);
+    return merged === undefined || this.closed(entry, end, merged, emit);
+  }
+
+  /** @param merged what it was when it closed */
+  protected closed(_entry: KeyEntry, end: number, merged: WindowRow, emit: EmitWindow): boolean {
+    return !this.emission.pending(merged) || emit(this.emission.due(merged, end - this.sizeMs, end));
+  }
+
+  restore(keyId: string, subkey: Buffer, _value: unknown): void {
+    const { emission, clock, stepMs } = this;
+    const id = subkey.toString("latin1");
+    const at = this.ids.start(id);
+    if (isSlice(id)) this.scheduleSlice(keyId, at, Math.max(at + stepMs, this.nextMultiple(clock.watermarkMs - emission.graceMs)));
+    else this.queue.add(at + emission.graceMs, this.slot.slot * 2 + 1, keyId);
+  }
+
+  current(entry: KeyEntry, timeMs: number): WindowResult | undefined {
+    const end = this.sliceOf(timeMs) + this.stepMs;
+    const row = this.readable(entry, end);
+    return row === undefined ? undefined : this.slot.layout.result(row);
+  }
+
+  /** A window as it stands; undefined: it has nothing, or is closed. */
+  protected readable(entry: KeyEntry, end: number): WindowRow | undefined {
+    return end + this.emission.graceMs <= this.clock.settledMs ? undefined : this.merged(entry, end, undefined);
+  }
+
+  committedAt(key: Buffer, timeMs: number, watermarkMs: number): StoredWindow | undefined {
+    const end = this.sliceOf(timeMs) + this.stepMs;
+    const [only] = this.committed(key, { from: end - this.sizeMs, to: end - this.sizeMs + 1, watermarkMs });
+    return only;
+  }
+
+  *committed(key: Buffer, { from, to, watermarkMs }: WindowRange): Generator<StoredWindow> {
+    const { sizeMs, stepMs, emission } = this;
+    const slices: [number, WindowRow][] = [];
+    const found = new Map<number, WindowRow | undefined>();
+    for (const { subkey, value } of this.state.committedRows(this.slot.slot, key)) {
+      const id = subkey.toString("latin1");
+      const at = this.ids.start(id);
+      if (!isSlice(id)) {
+        if (this.isKept(id)) found.set(at, value as WindowRow);
+        continue;
+      }
+      slices.push([at, value as WindowRow]);
+      for (let end = at + stepMs; end <= at + sizeMs; end += stepMs) if (end + emission.graceMs > watermarkMs) found.set(end, undefined);
+    }
+    for (const end of [...found.keys()].sort((a, b) => a - b)) {
+      const start = end - sizeMs;
+      if (start < from || start >= to) continue;
+      const row = found.get(end) ?? this.sum(slices.filter(([at]) => at >= start && at < end).map(([, slice]) => slice));
+      if (row !== undefined) yield { start, end, result: this.slot.layout.result(row) };
+    }
+  }
+
+  /** Whether a row is that of a window which is closed and kept. */
+  protected isKept(_id: string): boolean {
+    return false;
+  }
+
+  /** A window as its slices have it now, with what is known of its emissions; undefined: no slice has anything. */
+  protected merged(entry: KeyEntry, end: number, own: WindowRow | undefined): WindowRow | undefined {
+    const { sizeMs, stepMs, ids } = this;
+    const rows = this.rows(entry);
+    const slices: WindowRow[] = [];
+    const take = (start: number): void => {
+      const slice = rows.get(ids.id(start))?.value as WindowRow | undefined;
+      if (slice !== undefined) slices.push(slice);
+    };
+    if (rows.size >= sizeMs / stepMs) for (let start = end - sizeMs; start < end; start += stepMs) take(start);
+    else {
+      const starts: number[] = [];
+      for (const id of rows.keys()) {
+        const start = isSlice(id) ? ids.start(id) : end;
+        if (start >= end - sizeMs && start < end) starts.push(start);
+      }
+      for (const start of starts.sort((a, b) => a - b)) take(start);
+    }
+    const sum = this.sum(slices);
+    if (sum === undefined || own === undefined) return sum;
+    sum.revision = own.revision;
+    sum.emitted = own.emitted;
+    if (own.emittedAtMs !== undefined) sum.emittedAtMs = own.emittedAtMs;
+    return sum;
+  }
+
+  /** @param slices by start */
+  private sum(slices: readonly WindowRow[]): MutableWindowRow | undefined {
+    const [first] = slices;
+    if (first === undefined) return undefined;
+    const total: MutableWindowRow = copyOf(first);
+    for (let i = 1; i < slices.length; i++) this.slot.layout.merge(total, slices[i] as WindowRow);
+    return total;
+  }
+
+  protected rows(entry: KeyEntry): Map<string, Row> {
+    return this.state.rowsOf(entry, this.slot.slot);
+  }
+
+  private ownId(end: number): string {
+    return this.ids.id(end) + windowTag;
+  }
+
+  protected ownRow(entry: KeyEntry, end: number): Row | undefined {
+    return this.rows(entry).get(this.ownId(end));
+  }
+}

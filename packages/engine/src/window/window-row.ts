@@ -1,0 +1,53 @@
+import type { WindowDefinition } from "@reprise/processor";
+import type { AggregateLayout } from "./aggregate-layout.ts";
+import type { Accumulator, MutableAccumulator } from "./accumulator.ts";
+
+/** What is stored of a window: what it has taken, and what its kind and emission need beside it. */
+export interface WindowRow extends Accumulator {
+  /** With `throttle`: the watermark at its last emission. */
+  readonly emittedAtMs?: number | undefined;
+  /** Of sessions: the first and the last contribution. */
+  readonly firstMs?: number;
+  readonly lastMs?: number;
+}
+
+export interface MutableWindowRow extends MutableAccumulator {
+  emittedAtMs?: number | undefined;
+  firstMs?: number;
+  lastMs?: number;
+}
+
+/** [f64 watermark at the last emission, NaN: none], with `throttle`; [f64 first][f64 last], of sessions; the accumulator. Little endian. */
+export function windowRowCodec(
+  definition: WindowDefinition,
+  layout: AggregateLayout,
+): { encode(row: unknown): Buffer; decode(bytes: Buffer): WindowRow } {
+  const throttled = definition.throttleMs !== undefined;
+  const session = definition.type === "session";
+  if (!throttled && !session) return { encode: (row) => layout.encode(row as WindowRow), decode: layout.decode };
+  const headerBytes = (throttled ? 8 : 0) + (session ? 16 : 0);
+  return {
+    encode(value) {
+      const row = value as WindowRow;
+      const header = Buffer.allocUnsafe(headerBytes);
+      let at = 0;
+      if (throttled) at = header.writeDoubleLE(row.emittedAtMs ?? Number.NaN, at);
+      if (session) header.writeDoubleLE(row.lastMs as number, header.writeDoubleLE(row.firstMs as number, at));
+      return Buffer.concat([header, layout.encode(row)]);
+    },
+    decode(bytes) {
+      const row: MutableWindowRow = { ...layout.decode(bytes.subarray(headerBytes)) } as MutableWindowRow;
+      let at = 0;
+      if (throttled) {
+        const emittedAtMs = bytes.readDoubleLE(at);
+        row.emittedAtMs = Number.isNaN(emittedAtMs) ? undefined : emittedAtMs;
+        at += 8;
+      }
+      if (session) {
+        row.firstMs = bytes.readDoubleLE(at);
+        row.lastMs = bytes.readDoubleLE(at + 8);
+      }
+      return row;
+    },
+  };
+}
