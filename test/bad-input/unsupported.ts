@@ -1,4 +1,4 @@
-import { effect, json, key, migrate, processor, protobuf, registry, rekey, s, state, topic, windows } from "reprise";
+import { effect, json, key, processor, protobuf, registry, rekey, s, state, topic, windows } from "reprise";
 
 const user = key("user", s.string);
 const product = key("product", s.string);
@@ -41,14 +41,6 @@ export const unsupported: readonly { readonly named: string; readonly make: () =
         on,
         onWindow,
       } as never),
-  },
-  {
-    named: "migrate",
-    make: () =>
-      processor({ ...about, inputs: { clicks }, state: { count: state.value(s.int) } }).handle({
-        on,
-        migrate: { 1: { count: migrate(s.int, (old) => old) } },
-      }),
   },
   {
     named: "input clicks: registry()",

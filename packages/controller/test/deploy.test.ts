@@ -52,6 +52,28 @@ describe("a deployment", () => {
     );
   });
 
+  it("begins with an older version's checkpoints when its state can come from them, and is refused by what can't", () => {
+    const first = stateAfter(planDeploy(stateAfter(), wish(1, artifactOf("1")), topics(["in", 4])));
+    const from = (version: number, checkpointOf: string | number, change: (manifest: Record<string, any>) => void = () => undefined) => {
+      const manifest = manifestOf("p", version, { inputs: ["in"], outputs: ["out"] });
+      change(manifest);
+      return readDeployRequest({ manifest, artifact: artifactOf(String(version)), checkpointOf });
+    };
+    for (const named of [1, "v1", "p.v1.1"])
+      expect(planDeploy(first, from(2, named), topics(["in", 4])).deployment.start).toEqual({ checkpointOf: "p.v1.1" });
+    expect(planDeploy(first, wish(2, artifactOf("2")), topics(["in", 4])).deployment.start).toBe("earliest");
+    const refused = (code: string): unknown => expect.objectContaining({ code });
+    expect(() => planDeploy(first, from(2, 7), topics(["in", 4]))).toThrow(refused("DEPLOYMENT_UNKNOWN"));
+    const other = from(2, 1, (manifest) => (manifest["state"].totals.type = "map"));
+    expect(() => planDeploy(first, other, topics(["in", 4]))).toThrow("state.totals: was a value, is a map");
+    const anew = new Map([["in", { topic: "in", topicId: "another", partitions: 4 }]]);
+    expect(() => planDeploy(first, from(2, 1), anew)).toThrow(refused("TOPIC_RECREATED"));
+    const newer = stateAfter(planDeploy(stateAfter(), wish(3, artifactOf("3")), topics(["in", 4])));
+    expect(() => planDeploy(newer, from(2, 3), topics(["in", 4]))).toThrow("no older version");
+    const retired = stateAfter(created(specOf("p", 1), true), became("p.v1.1", "Retired"));
+    expect(() => planDeploy(retired, from(2, 1), topics(["in", 4]))).toThrow(refused("DEPLOYMENT_UNKNOWN"));
+  });
+
   it("gets its topics kept for ever: outputs, compacted for tables, deltas and dead letters", () => {
     const spec = specOf("p", 1, { partitions: 3, outputs: ["out"] });
     expect(topicsOf(spec).map(({ topic, partitions }) => [topic, partitions])).toEqual([
@@ -69,6 +91,7 @@ describe("a request", () => {
   it.each([
     [{ workers: 0 }, "workers"],
     [{ workers: 1.5 }, "workers"],
+    [{ checkpointOf: {} as never }, "checkpointOf"],
     [{ commitIntervalMs: 1 }, "commitIntervalMs"],
     [{ params: [] as never }, "params"],
     [{ artifact: "A".repeat(64) }, "artifact"],

@@ -54,7 +54,10 @@ export { metaRowKey } from "./state/row-key.ts";
 export { readHeaders } from "./task/record-headers.ts";
 export { type PreparedCommit, Task, type TaskOptions } from "./task/task.ts";
 export { type FaultCount, silentHooks, type TaskCounters, type TaskHooks } from "./task/task-hooks.ts";
-export type { TaskMeta } from "./task/task-meta.ts";
+export { type TaskMeta, zeroDigest } from "./task/task-meta.ts";
+export { planMigration, type StateMigration } from "./migrate/plan-migration.ts";
+export { RowMigration } from "./migrate/row-migration.ts";
+export { RowDigest } from "./state/row-digest.ts";
 export {
   committedEntries,
   committedEntry,

@@ -1,5 +1,6 @@
 export { avro } from "./avro.ts";
 export { describeSchema, type SchemaDescription } from "./describe-schema.ts";
+export { evolveBytes, type Incompatibility, schemaIncompatibility } from "./evolution.ts";
 export { type Duration, parseDuration } from "./duration.ts";
 export { type ErrorCode, type ErrorEntry, errorTable } from "./errors/error-table.ts";
 export { type ErrorDetails, RepriseError } from "./errors/reprise-error.ts";

@@ -2,7 +2,8 @@ import { type CompiledProcessor, compileProcessor, type OutputRecord } from "@re
 import { definitionOf, type Processor, type Shape, type TestDriver, type TestOptions, type Time } from "@reprise/processor";
 import { RepriseError } from "@reprise/schema";
 import { MemoryLog } from "./internal/memory-log.ts";
-import { Run, type RunShape, usualShape } from "./internal/run.ts";
+import { migratedBase } from "./internal/migrated-base.ts";
+import { Run, type RunBase, type RunShape, usualShape } from "./internal/run.ts";
 import { stateHandles } from "./internal/state-handles.ts";
 
 type CompiledInput = CompiledProcessor["inputs"][number];
@@ -22,16 +23,17 @@ const otherShapes: readonly RunShape[] = [
 /**
  * A driver that runs the processor on the real engine: in memory, synchronously, without a broker or a clock of its own. Each `when` is processed and
  * committed before it returns.
- * @throws RepriseError NOT_SUPPORTED naming what the engine can't run yet · what the task failed with, from `when`
+ * @throws RepriseError NOT_SUPPORTED naming what the engine can't run yet · STATE_INCOMPATIBLE with `startFrom` · what the task failed with, from `when`
  * @example
  * const t = testProcessor(fraud, { params: { maxPayments: 1 } });
  * t.when.payments("card-1", { paymentId: "p1", cents: 20_000 }, "2024-01-01T10:00:00Z");
  * expect(t.then.scored()).toHaveLength(1);
  */
 export function testProcessor<D extends Shape>(p: Processor<D>, o: TestOptions<D> = {}): TestDriver<D> {
-  if (o.startFrom !== undefined) throw new RepriseError("NOT_SUPPORTED", "testProcessor: startFrom is not supported yet");
   const processor = compileProcessor(definitionOf(p), o.params ?? {});
-  return new Driver(processor) as unknown as TestDriver<D>;
+  if (o.startFrom !== undefined && !(o.startFrom instanceof Driver))
+    throw new RepriseError("INVALID_ARGUMENT", "testProcessor: startFrom: expected what testProcessor returned");
+  return new Driver(processor, o.startFrom) as unknown as TestDriver<D>;
 }
 
 class Driver {
@@ -43,10 +45,13 @@ class Driver {
   private readonly run: Run;
   private readonly steps: Step[] = [];
   private readonly emitted: OutputRecord[][];
+  /** What it began with. */
+  private readonly base: RunBase | undefined;
 
-  constructor(processor: CompiledProcessor) {
+  constructor(processor: CompiledProcessor, startFrom: Driver | undefined) {
     this.processor = processor;
-    this.run = new Run(processor, this.log, usualShape);
+    this.base = startFrom === undefined ? undefined : migratedBase(startFrom.processor, startFrom.run.committed, processor);
+    this.run = new Run(processor, this.log, usualShape, this.base);
     this.emitted = [...processor.outputs.map(() => []), []];
     const senders = (tables: boolean): { readonly [alias: string]: unknown } =>
       Object.fromEntries(
@@ -78,7 +83,7 @@ class Driver {
   checkReplay(): void {
     const expected = fingerprint(this.run);
     for (const shape of otherShapes) {
-      const again = new Run(this.processor, this.log, shape);
+      const again = new Run(this.processor, this.log, shape, this.base);
       const seen = new Map<string, number>();
       again.reader.visible = seen;
       for (const step of this.steps) {

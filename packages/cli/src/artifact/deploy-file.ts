@@ -10,6 +10,8 @@ export interface DeployFileOptions extends BundleOptions {
   readonly workers?: number;
   readonly params?: { readonly [name: string]: unknown };
   readonly commitIntervalMs?: number;
+  /** See `DeployRequest`. */
+  readonly checkpointOf?: string;
   /** Leave it when the same code is deployed already and has not been retired. */
   readonly onlyIfNew?: boolean;
   readonly idempotencyKey?: string;
@@ -37,16 +39,18 @@ export async function deployFile(file: string, options: DeployFileOptions): Prom
     const present = options.onlyIfNew === true ? await deployedAlready(client, artifact) : undefined;
     if (present !== undefined) return { deployment: present.id, isNew: false, publishes: false, artifact };
     const { definition } = artifact;
-    const inputs = [...new Set(definition.manifest.inputs.map((input) => input.topic))];
+    const { manifest } = definition;
+    const inputs = [...new Set([...manifest.inputs, ...manifest.tables].map((input) => input.topic))];
     await options.beforeDeploy?.({ inputs });
-    const { workers, commitIntervalMs, idempotencyKey, expectedRevision } = options;
+    const { workers, commitIntervalMs, checkpointOf, idempotencyKey, expectedRevision } = options;
     const { deployment, publishes } = await client.deploy(
       {
-        manifest: definition.manifest,
+        manifest,
         artifact: artifact.sha256,
         params: completeParams(definition, options.params ?? {}),
         ...(workers === undefined ? {} : { workers }),
         ...(commitIntervalMs === undefined ? {} : { commitIntervalMs }),
+        ...(checkpointOf === undefined ? {} : { checkpointOf }),
       },
       { ...(idempotencyKey === undefined ? {} : { idempotencyKey }), ...(expectedRevision === undefined ? {} : { expectedRevision }) },
     );

@@ -10,6 +10,7 @@ export interface DeployWish {
   readonly params: { readonly [name: string]: unknown };
   readonly workers: number;
   readonly commitIntervalMs: number;
+  readonly checkpointOf?: string | number;
 }
 
 /** Outputs are seen by others after about this long. */
@@ -17,7 +18,7 @@ const defaultCommitIntervalMs = 100;
 
 /** @throws RepriseError INVALID_ARGUMENT, INVALID_NAME, INVALID_DECLARATION */
 export function readDeployRequest(request: DeployRequest): DeployWish {
-  const { manifest, artifact, params = {}, workers = 1, commitIntervalMs = defaultCommitIntervalMs } = request;
+  const { manifest, artifact, params = {}, workers = 1, commitIntervalMs = defaultCommitIntervalMs, checkpointOf } = request;
   if (typeof artifact !== "string" || !/^[0-9a-f]{64}$/.test(artifact)) {
     throw new RepriseError("INVALID_ARGUMENT", "'artifact' must be the SHA-256 of the bundle: 64 hex digits.", {
       details: { argument: "artifact" },
@@ -28,9 +29,14 @@ export function readDeployRequest(request: DeployRequest): DeployWish {
   }
   wholeNumber("workers", workers, 1, 256);
   wholeNumber("commitIntervalMs", commitIntervalMs, 10, 60_000);
+  if (checkpointOf !== undefined && typeof checkpointOf !== "string" && typeof checkpointOf !== "number") {
+    throw new RepriseError("INVALID_ARGUMENT", "'checkpointOf' must be a deployment id or a version.", {
+      details: { argument: "checkpointOf" },
+    });
+  }
   const view = viewManifest(manifest);
   checkParams(view, params);
-  return { manifest: view, artifact, params, workers, commitIntervalMs };
+  return { manifest: view, artifact, params, workers, commitIntervalMs, ...(checkpointOf === undefined ? {} : { checkpointOf }) };
 }
 
 function wholeNumber(argument: string, value: unknown, least: number, most: number): void {

@@ -4,8 +4,10 @@ import {
   type DeployedInput,
   type DeploymentSpec,
   deadLetterTopicOf,
+  planMigration,
   publisherOf,
 } from "@reprise/engine";
+import type { Manifest } from "@reprise/processor";
 import { RepriseError } from "@reprise/schema";
 import type { TopicDescription } from "../cluster.ts";
 import type { DeployWish } from "./deploy-request.ts";
@@ -15,7 +17,7 @@ type Created = Extract<ControlEvent, { readonly type: "DeploymentCreated" }>;
 
 /**
  * The deployment that a request leads to. Pure.
- * @throws RepriseError TOPIC_MISSING, PARTITIONS_DIFFER, VERSION_FROZEN, DECLARATION_CONFLICT
+ * @throws RepriseError TOPIC_MISSING, PARTITIONS_DIFFER, VERSION_FROZEN, DECLARATION_CONFLICT, DEPLOYMENT_UNKNOWN, STATE_INCOMPATIBLE
  */
 export function planDeploy(state: ControlState, wish: DeployWish, topics: ReadonlyMap<string, TopicDescription>): Created {
   const { manifest, artifact } = wish;
@@ -44,7 +46,7 @@ export function planDeploy(state: ControlState, wish: DeployWish, topics: Readon
     ...(broadcasts.length === 0 ? {} : { broadcasts }),
     workers: wish.workers,
     maxSlots: wish.workers,
-    start: "earliest",
+    start: wish.checkpointOf === undefined ? "earliest" : { checkpointOf: checkpointOf(state, wish, wish.checkpointOf, inputs) },
     commitIntervalMs: wish.commitIntervalMs,
   };
   return { type: "DeploymentCreated", deployment, publishes: publisherOf(state, name) === undefined };
@@ -69,6 +71,35 @@ function deployedInput(processor: string, topic: string, topics: ReadonlyMap<str
       details: { processor, topic },
     });
   return { topic, topicId: described.topicId, partitions: described.partitions };
+}
+
+/** The deployment whose checkpoints are meant, when its state can become that of this version. */
+function checkpointOf(state: ControlState, { manifest }: DeployWish, wanted: string | number, inputs: readonly DeployedInput[]): string {
+  const { name } = manifest;
+  const all = [...state.deployments.values()].filter(({ spec }) => spec.processor === name);
+  const found = all.findLast(({ spec }) => spec.id === wanted || String(spec.version) === String(wanted).replace(/^v/, ""));
+  if (found === undefined || found.state === "Retiring" || found.state === "Retired") {
+    const there = all.filter((one) => one.state !== "Retired").map(({ spec }) => spec.id);
+    throw new RepriseError(
+      "DEPLOYMENT_UNKNOWN",
+      `There is no deployment '${wanted}' of '${name}' with checkpoints; there are ${there.join(", ") || "none"}.`,
+      { details: { processor: name, wanted } },
+    );
+  }
+  const { spec } = found;
+  if (spec.version > manifest.version) {
+    throw new RepriseError("STATE_INCOMPATIBLE", `${spec.id} is no older version than ${manifest.version}.`, {
+      details: { deployment: spec.id },
+    });
+  }
+  planMigration(spec.manifest as unknown as Manifest, manifest.whole as unknown as Manifest);
+  const anew = inputs.find(({ topic, topicId }) => spec.inputs.find((before) => before.topic === topic)?.topicId !== topicId);
+  if (anew !== undefined) {
+    throw new RepriseError("TOPIC_RECREATED", `The topic '${anew.topic}' is another one than ${spec.id} has read.`, {
+      details: { topic: anew.topic, deployment: spec.id },
+    });
+  }
+  return spec.id;
 }
 
 /** Tasks follow the publisher partition by partition of the first input, so both must have the same one. */

@@ -88,6 +88,11 @@ export interface DeployRequest {
   readonly workers?: number;
   /** Default 100. */
   readonly commitIntervalMs?: number;
+  /**
+   * A deployment id or a version of the processor: begin with the states of its newest checkpoints, migrated, where these stand. Default: from the
+   * earliest offsets.
+   */
+  readonly checkpointOf?: string | number;
 }
 
 export interface CutoverRequest {

@@ -32,7 +32,10 @@ export function manifestOf(
     inputs: options.inputs.map(topic("in")),
     tables: [],
     outputs: (options.outputs ?? []).map(topic("out")),
-    state: { totals: { type: "value", view: { index: [] } }, hidden: { type: "value", view: null } },
+    state: {
+      totals: { type: "value", ttlMs: null, schema: text, view: { index: [] } },
+      hidden: { type: "value", ttlMs: null, schema: text, view: null },
+    },
     windows: {},
     timers: {},
     params: options.params ?? null,
@@ -40,6 +43,7 @@ export function manifestOf(
     order: "log",
     clockMs: options.clockMs ?? null,
     onError: { decode: "fail", handler: "fail", late: "drop" },
+    migrations: {},
   };
 }
 

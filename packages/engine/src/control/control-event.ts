@@ -43,7 +43,8 @@ export interface DeploymentSpec {
   readonly workers: number;
   /** Slots ever given out are below this; it never decreases. Transactional ids follow from it. */
   readonly maxSlots: number;
-  readonly start: "earliest";
+  /** Its tasks begin with empty states at the earliest offsets, or with those of an older deployment's newest checkpoints, where these stand. */
+  readonly start: "earliest" | { readonly checkpointOf: string };
   readonly commitIntervalMs: number;
 }
 

@@ -9,24 +9,25 @@ import { type AggregateDefinitions, compileAggregates } from "../window/aggregat
 import { windowRowCodec } from "../window/window-row.ts";
 import type { AnyFunction, HandlerGroup } from "./compiled-processor.ts";
 import type { CompiledSlot } from "./compiled-slot.ts";
+import { slotOrder } from "./slot-order.ts";
 
 /** One slot per declared state, window, timer and table, sorted by name: the order in which things fire that are due at the same time. */
 export function compileSlots(definition: ProcessorDefinition, handlers: { readonly [group: string]: HandlerGroup }): CompiledSlot[] {
-  const named = [
-    ...Object.keys(definition.state).map((name) => ({ name, kind: "state" as const })),
-    ...Object.keys(definition.tables).map((name) => ({ name, kind: "table" as const })),
-    ...Object.keys(definition.timers).map((name) => ({ name, kind: "timer" as const })),
-    ...Object.keys(definition.windows).map((name) => ({ name, kind: "window" as const })),
-  ].sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : a.kind < b.kind ? -1 : 1));
+  const named = slotOrder({
+    state: Object.keys(definition.state),
+    tables: Object.keys(definition.tables),
+    timers: Object.keys(definition.timers),
+    windows: Object.keys(definition.windows),
+  });
   if (named.length > 200)
     throw new RepriseError(
       "INVALID_DECLARATION",
       `${definition.name} declares ${named.length} states, windows, timers and tables; at most 200`,
     );
-  return named.map(({ name, kind }, slot): CompiledSlot => {
-    if (kind === "state") return compileState(definition, name, slot);
-    if (kind === "table") return compileTable(definition, name, slot);
-    if (kind === "window") return compileWindow(definition, name, slot, handlers);
+  return named.map(({ name, group }, slot): CompiledSlot => {
+    if (group === "state") return compileState(definition, name, slot);
+    if (group === "table") return compileTable(definition, name, slot);
+    if (group === "window") return compileWindow(definition, name, slot, handlers);
     const id = definition.timers[name]?.id as Schema<unknown> | undefined;
     return {
       kind: "timer",

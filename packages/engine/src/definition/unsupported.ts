@@ -22,7 +22,6 @@ export function unsupportedFeatures(definition: ProcessorDefinition): string[] {
     if (window.type === "join") out.push(`windows.${name}: windows.join()`);
     if (window.items !== undefined) out.push(`windows.${name}: items`);
   }
-  if (Object.keys(definition.handlers?.migrate ?? {}).length > 0) out.push("migrate");
   for (const [where, schema] of schemasOf(definition)) {
     const { format } = describeSchema(schema);
     if (format === "registry" || format === "protobuf") out.push(`${where}: ${format}()`);

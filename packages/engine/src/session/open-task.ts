@@ -5,12 +5,13 @@ import { DeltaAssembler } from "../commit/delta.ts";
 import { deltaTopicOf, groupOf } from "../control/names.ts";
 import { type Interrupted, notInterrupted, Stopped } from "../internal/stopped.ts";
 import type { CheckpointManifest } from "../ports/checkpoint-store.ts";
-import type { RowWrite, StateStore } from "../ports/state-store.ts";
-import { addDigest, digestToHex, hash128, hashResult } from "../state/digest.ts";
-import { decodeRows, RowBuffer } from "../state/row-buffer.ts";
-import { metaRowKey, parseRowKey } from "../state/row-key.ts";
+import type { RowWrite, StateStore, StoredRow } from "../ports/state-store.ts";
+import { decodeRows } from "../state/row-buffer.ts";
+import { RowDigest } from "../state/row-digest.ts";
+import { metaRowKey } from "../state/row-key.ts";
 import { positionName } from "../task/position-name.ts";
-import { decodeMeta, encodeMeta, type TaskMeta } from "../task/task-meta.ts";
+import { decodeMeta, encodeMeta, type TaskMeta, zeroDigest } from "../task/task-meta.ts";
+import { openMigrated } from "./open-migrated.ts";
 import type { SessionOptions } from "./session-options.ts";
 
 /** A task's store as it has to be to go on, and from where. */
@@ -34,8 +35,6 @@ interface Base {
 type Opened = Omit<OpenedStore, "recorded">;
 type Discarded = { readonly discarded: string };
 
-const zeroDigest = "0".repeat(32);
-
 /**
  * Opens the store of a task that this session owns (design section 5, steps 4 to 7; the caller did 1 to 3):
  * reads the commit record, then finds the base from which the decided state can be derived.
@@ -45,6 +44,7 @@ const zeroDigest = "0".repeat(32);
  * | none, deployment publishes from its start | – | live, n = 0, empty, from the earliest offsets |
  * | none or building | local store of this deployment | goes on building from there |
  * | none or building | newest checkpoint that verifies | goes on building from there |
+ * | none or building | neither, and it starts from an older deployment's checkpoint | builds from there, rows migrated |
  * | none or building | neither | builds from the earliest offsets |
  * | live at N | local store, checkpoints newest first, or (published from its start) the empty state, with n ≤ N | deltas n + 1 … N applied, digests compared |
  * | live at N | none of them leads to N | DELTAS_LOST |
@@ -117,6 +117,8 @@ async function openBuilding(options: SessionOptions, partition: number, record: 
       how: `checkpoint ${manifest.n}`,
     };
   }
+  const { start } = options.spec;
+  if (start !== "earliest") return { ...(await openMigrated(options, partition, start.checkpointOf)), storeIsEmpty: false };
   return fresh(options, partition, "building", "empty state");
 }
 
@@ -252,22 +254,12 @@ async function restoreCheckpoint(
 }
 
 /** Copies rows into a store; the digest over all of them comes from a scan, which proves them. */
-async function writeRows(
-  store: StateStore,
-  chunks: AsyncIterable<readonly { readonly key: Uint8Array; readonly value: Uint8Array }[]>,
-  seed: number,
-): Promise<string> {
-  const digest = new Uint32Array(4);
-  const scratch = new RowBuffer(4096);
+async function writeRows(store: StateStore, chunks: AsyncIterable<readonly StoredRow[]>, seed: number): Promise<string> {
+  const digest = new RowDigest(seed);
   let batch: RowWrite[] = [];
   for await (const chunk of chunks) {
     for (const row of chunk) {
-      const { slot, key, subkey } = parseRowKey(row.key);
-      scratch.clear();
-      const at = scratch.beginRow(slot, key, subkey.length === 0 ? undefined : subkey);
-      scratch.endRow(row.value);
-      hash128(scratch.bytes, at, scratch.length, seed);
-      addDigest(digest, hashResult);
+      digest.add(row);
       batch.push(row);
     }
     if (batch.length >= restoreBatchRows) {
@@ -276,7 +268,7 @@ async function writeRows(
     }
   }
   if (batch.length > 0) await store.write(batch);
-  return digestToHex(digest);
+  return digest.hex;
 }
 
 /** Deltas that are gone or damaged lead nowhere from this base (step 7); another one may need fewer of them. */

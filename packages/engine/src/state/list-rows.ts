@@ -1,5 +1,5 @@
 import { latin1 } from "../internal/latin1.ts";
-import { decodeStamped, encodeStamped, Stamped, stampOf } from "./stamped.ts";
+import { decodeStamped, encodeStamped, stampBytes, Stamped, stampOf } from "./stamped.ts";
 
 /**
  * A list is one row per item, under its number, and one row without a subkey that says which numbers there are: [first, next). A list without
@@ -58,6 +58,17 @@ export function encodeListRow(item: ItemCodec, row: unknown): Buffer {
 export function decodeListRow(item: ItemCodec, stamped: boolean, bytes: Buffer): unknown {
   if (bytes[0] === headTag) return new ListHead(bytes.readUIntBE(1, itemIdBytes), bytes.readUIntBE(1 + itemIdBytes, itemIdBytes));
   return stamped ? decodeStamped(item, bytes.subarray(1)) : item.decode(bytes, 1, bytes.length);
+}
+
+/** Where the item begins in a row; undefined for a head. */
+export function itemValueStart(bytes: Buffer, stamped: boolean): number | undefined {
+  if (bytes[0] === headTag) return undefined;
+  return stamped ? 1 + stampBytes : 1;
+}
+
+/** A row with what stands before `start`, and another item. */
+export function itemRowBytes(bytes: Buffer, start: number, item: Uint8Array): Buffer {
+  return Buffer.concat([bytes.subarray(0, start), item]);
 }
 
 /** When the item of a list with a time to live was written, epoch ms. */

@@ -11,7 +11,8 @@ export class Stamped {
   }
 }
 
-const stampBytes = 8;
+/** Before the value. */
+export const stampBytes = 8;
 
 interface ValueCodec {
   encode(value: unknown): Uint8Array;
@@ -20,7 +21,11 @@ interface ValueCodec {
 
 /** [f64 written][value]: the time is read without decoding the value when the queue is filled again. */
 export function encodeStamped(codec: ValueCodec, { writtenMs, value }: Stamped): Buffer {
-  return Buffer.concat([encodeNumber(writtenMs), codec.encode(value)]);
+  return stampedBytes(writtenMs, codec.encode(value));
+}
+
+export function stampedBytes(writtenMs: number, value: Uint8Array): Buffer {
+  return Buffer.concat([encodeNumber(writtenMs), value]);
 }
 
 export function decodeStamped(codec: ValueCodec, bytes: Buffer): Stamped {

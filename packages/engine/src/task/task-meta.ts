@@ -19,6 +19,9 @@ export interface TaskMeta {
   readonly deltaFrom: number;
 }
 
+/** Of no rows, and of no outputs. */
+export const zeroDigest = "0".repeat(32);
+
 /** JSON has no infinities. */
 export const finiteOrNull = (n: number): number | null => (Number.isFinite(n) ? n : null);
 export const orMinusInfinity = (n: number | null | undefined): number => n ?? Number.NEGATIVE_INFINITY;

@@ -10,7 +10,7 @@ import { RecordBatch } from "../order/record-batch.ts";
 import { defaultMaxHeldRecords, TimeOrder } from "../order/time-order.ts";
 import { maxRecordBytes, OutputBuffer, type OutputRecord } from "../output/output-buffer.ts";
 import type { LogReader, RecordColumns } from "../ports/log-reader.ts";
-import type { RowWrite, StateStore } from "../ports/state-store.ts";
+import type { RowWrite, StateStore, StoredRow } from "../ports/state-store.ts";
 import { digestFromHex, digestToHex } from "../state/digest.ts";
 import type { KeyEntry } from "../state/key-entry.ts";
 import { RowBuffer } from "../state/row-buffer.ts";
@@ -19,7 +19,7 @@ import { TaskState } from "../state/task-state.ts";
 import { joinId, splitId } from "../time/due-id.ts";
 import { DueQueue } from "../time/due-queue.ts";
 import { Expiry } from "../time/expiry.ts";
-import { removeExpired, restoreExpiry } from "../time/remove-expired.ts";
+import { expiryRestorer, removeExpired } from "../time/remove-expired.ts";
 import { ReferenceTable } from "../table/reference-table.ts";
 import { TaskClock } from "../time/task-clock.ts";
 import { ChangeList } from "../window/change-list.ts";
@@ -218,34 +218,39 @@ export class Task {
   /** Fills the queue of what is due from the stored rows. Once, before the first step; its cost grows with open windows and timers. */
   async restoreQueue(): Promise<void> {
     if (this.options.storeIsEmpty) return;
-    await this.restoreHeld();
-    for (const slot of this.processor.slots) {
-      const expiry = this.expiries[slot.slot];
-      if (expiry !== undefined) await restoreExpiry(slot, expiry, this.options.store);
-      if (slot.kind !== "window" && slot.kind !== "timer") continue;
-      const codec = this.processor.slotCodecs[slot.slot];
-      for await (const rows of this.options.store.scan(slotRange(slot.slot))) {
-        for (const row of rows) {
-          const { key, subkey } = parseRowKey(row.key);
-          const id = latin1(key);
-          const value = codec?.decode(Buffer.from(row.value));
-          if (slot.kind === "timer")
-            this.queue.add(value as number, slot.slot * 2, slot.id === undefined ? id : joinId(id, latin1(subkey)));
-          else this.window(slot.name).restore(id, subkey, value);
-        }
-      }
+    for (const slot of this.processor.slotCodecs.keys()) {
+      const restore = this.restorerOf(slot);
+      if (restore === undefined) continue;
+      for await (const rows of this.options.store.scan(slotRange(slot))) for (const row of rows) restore(row);
     }
   }
 
-  private async restoreHeld(): Promise<void> {
-    const { heldSlot } = this.processor;
-    if (heldSlot === undefined) return;
-    for await (const rows of this.options.store.scan(slotRange(heldSlot))) {
-      for (const row of rows) {
+  /** The same without awaiting, from all rows in their order. For the test driver. */
+  restoreQueueNow(rows: Iterable<StoredRow>): void {
+    const restorers = [...this.processor.slotCodecs.keys()].map((slot) => this.restorerOf(slot));
+    for (const row of rows) restorers[parseRowKey(row.key).slot]?.(row);
+  }
+
+  /** What is done with the rows of a slot, in their order; undefined: nothing. */
+  private restorerOf(index: number): ((row: StoredRow) => void) | undefined {
+    const slot = this.processor.slots[index];
+    const expiry = this.expiries[index];
+    if (slot === undefined) {
+      return (row) => {
         const { key, subkey } = parseRowKey(row.key);
         this.timeOrder?.restore(latin1(key), subkey);
-      }
+      };
     }
+    if (expiry !== undefined) return expiryRestorer(slot, expiry);
+    if (slot.kind !== "window" && slot.kind !== "timer") return undefined;
+    const codec = this.processor.slotCodecs[index];
+    return (row) => {
+      const { key, subkey } = parseRowKey(row.key);
+      const id = latin1(key);
+      const value = codec?.decode(Buffer.from(row.value));
+      if (slot.kind === "timer") this.queue.add(value as number, slot.slot * 2, slot.id === undefined ? id : joinId(id, latin1(subkey)));
+      else this.window(slot.name).restore(id, subkey, value);
+    };
   }
 
   /** Next offset per partition, by the cursors' names: everything below was processed. */

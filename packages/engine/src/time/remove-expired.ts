@@ -1,10 +1,10 @@
 import { latin1 } from "../internal/latin1.ts";
 import type { CompiledSlot, ListSlot } from "../definition/compiled-slot.ts";
-import type { StateStore } from "../ports/state-store.ts";
+import type { StoredRow } from "../ports/state-store.ts";
 import type { KeyEntry } from "../state/key-entry.ts";
 import { headId, itemId, ListHead, stampOfItem } from "../state/list-rows.ts";
 import type { Row } from "../state/row.ts";
-import { parseRowKey, slotRange } from "../state/row-key.ts";
+import { parseRowKey } from "../state/row-key.ts";
 import { type Stamped, stampOf } from "../state/stamped.ts";
 import type { TaskState } from "../state/task-state.ts";
 import { joinId, splitId } from "./due-id.ts";
@@ -59,22 +59,20 @@ function removeItems({ slot }: ListSlot, entry: KeyEntry, expiry: Expiry, state:
   state.set(headRow, undefined);
 }
 
-/** Lets everything stored of a slot come up again: when a task is opened. Reads the times of its rows, not their values. */
-export async function restoreExpiry(slot: CompiledSlot, expiry: Expiry, store: StateStore): Promise<void> {
+/** Lets the stored rows of a slot come up again, in their order: when a task is opened. Reads their times, not their values. */
+export function expiryRestorer(slot: CompiledSlot, expiry: Expiry): (row: StoredRow) => void {
   let headOf: string | undefined;
-  for await (const rows of store.scan(slotRange(slot.slot))) {
-    for (const row of rows) {
-      const { key, subkey } = parseRowKey(row.key);
-      const id = latin1(key);
-      const value = Buffer.from(row.value.buffer, row.value.byteOffset, row.value.byteLength);
-      if (slot.kind === "value") expiry.armStored(stampOf(value), id);
-      else if (slot.kind === "map") expiry.armStored(stampOf(value), joinId(id, latin1(subkey)));
-      else if (subkey.length === 0) headOf = id;
-      else if (headOf === id) {
-        // The first item comes behind the head.
-        expiry.armStored(stampOfItem(value), id);
-        headOf = undefined;
-      }
+  return (row) => {
+    const { key, subkey } = parseRowKey(row.key);
+    const id = latin1(key);
+    const value = Buffer.from(row.value.buffer, row.value.byteOffset, row.value.byteLength);
+    if (slot.kind === "value") expiry.armStored(stampOf(value), id);
+    else if (slot.kind === "map") expiry.armStored(stampOf(value), joinId(id, latin1(subkey)));
+    else if (subkey.length === 0) headOf = id;
+    else if (headOf === id) {
+      // The first item comes behind the head.
+      expiry.armStored(stampOfItem(value), id);
+      headOf = undefined;
     }
-  }
+  };
 }

@@ -69,6 +69,7 @@ const spec = {
   artifact: "a".repeat(64),
   inputs: [{ topic: "input", topicId: "id-of-input", partitions: 1 }],
   maxSlots: 1,
+  start: "earliest",
 } as unknown as DeploymentSpec;
 
 async function setUp(publishes: boolean): Promise<void> {

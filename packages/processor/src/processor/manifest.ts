@@ -7,7 +7,14 @@ import type { Partitioner } from "../topics/topic-options.ts";
 import type { TopicDefinition } from "../topics/topic.ts";
 import type { AggregateDefinition } from "../windows/aggregate-definition.ts";
 import type { WindowDefinition } from "../windows/window-definition.ts";
-import type { InputDefinition, OnErrorDefinition, Order, ProcessorDefinition, ReferenceTableDefinition } from "./processor-definition.ts";
+import type {
+  HandlersDefinition,
+  InputDefinition,
+  OnErrorDefinition,
+  Order,
+  ProcessorDefinition,
+  ReferenceTableDefinition,
+} from "./processor-definition.ts";
 
 export interface KeyManifest {
   readonly name: string;
@@ -76,6 +83,8 @@ export interface Manifest {
   /** null: no clock input. */
   readonly clockMs: number | null;
   readonly onError: OnErrorDefinition;
+  /** By older version, then state or window: what its rows are migrated from, or that they are left behind. */
+  readonly migrations: { readonly [fromVersion: string]: { readonly [name: string]: SchemaDescription | "reset" } };
 }
 
 export function manifestOf(d: Omit<ProcessorDefinition, "manifest" | "handlers">): Manifest {
@@ -96,7 +105,14 @@ export function manifestOf(d: Omit<ProcessorDefinition, "manifest" | "handlers">
     order: d.order,
     clockMs: d.clockMs ?? null,
     onError: { ...d.onError },
+    migrations: {},
   });
+}
+
+/** The manifest of a declaration with what its handlers say of older versions. */
+export function withMigrations(manifest: Manifest, migrate: HandlersDefinition["migrate"]): Manifest {
+  const migrations = mapValues(migrate, (parts) => mapValues(parts, (part) => (part === "reset" ? part : describeSchema(part.from))));
+  return deepFreeze({ ...manifest, migrations });
 }
 
 const described = (schema: Schema<unknown> | undefined): SchemaDescription | null => (schema === undefined ? null : describeSchema(schema));

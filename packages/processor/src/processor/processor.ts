@@ -6,7 +6,7 @@ import { checkHandlers } from "./check-handlers.ts";
 import type { Context } from "./context.ts";
 import type { Declaration, Metrics, States, Timers, Windows } from "./declaration.ts";
 import type { Handlers } from "./handlers.ts";
-import { manifestOf } from "./manifest.ts";
+import { manifestOf, withMigrations } from "./manifest.ts";
 import { abi, processorBrand, type ProcessorDefinition } from "./processor-definition.ts";
 import type { Inputs, Outputs, Shape, Tables } from "./shape.ts";
 
@@ -65,7 +65,10 @@ export function processor<
   const definition: Omit<ProcessorDefinition, "handlers"> = { ...checked, manifest: manifestOf(checked) };
   return Object.freeze({
     ...branded({ ...definition, handlers: undefined }),
-    handle: (handlers: unknown) => Object.freeze(branded({ ...definition, handlers: checkHandlers(definition, handlers) })),
+    handle: (given: unknown) => {
+      const handlers = checkHandlers(definition, given);
+      return Object.freeze(branded({ ...definition, handlers, manifest: withMigrations(definition.manifest, handlers.migrate) }));
+    },
   }) as unknown as Declared<{ key: K; inputs: I; tables: B; outputs: O; state: S; windows: Ws; timers: Ts; params: P; metrics: M }>;
 }
 

@@ -90,6 +90,16 @@ export const errorTable = {
     "A checkpoint could not be read or written for a reason outside of it.",
     "See the cause: permissions, open files, a read-only disk.",
   ),
+  STATE_INCOMPATIBLE: entry(
+    false,
+    "A version can't begin with the state of the older version that it was told to.",
+    'Give a migrate() or "reset" for what the message names, or deploy from the earliest offset.',
+  ),
+  CHECKPOINT_MISSING: entry(
+    false,
+    "There is no checkpoint to begin with.",
+    "Wait until the older deployment has written one, or deploy from the earliest offset.",
+  ),
   DELTAS_LOST: entry(
     false,
     "No base is left from which a live task's state can be derived.",

@@ -35,6 +35,11 @@ export class MapStore implements StateStore {
     yield [...this.range(range)];
   }
 
+  /** All of them but the meta row, in their order. */
+  all(): StoredRow[] {
+    return [...this.range({ from: Buffer.of(1) })];
+  }
+
   approximateSizeBytes(): number {
     let size = 0;
     for (const { key, value } of this.rows.values()) size += key.length + value.length;

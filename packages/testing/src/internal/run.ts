@@ -1,4 +1,4 @@
-import { type CompiledProcessor, type OutputRecord, Task, type TaskMeta } from "@reprise/engine";
+import { type CompiledProcessor, type OutputRecord, type StoredRow, Task, type TaskMeta, zeroDigest } from "@reprise/engine";
 import { columnsOf, type MemoryLog, MemoryLogReader } from "./memory-log.ts";
 import { MapStore } from "./map-store.ts";
 
@@ -11,9 +11,14 @@ export interface RunShape {
   readonly batchesPerCommit: number;
 }
 
+/** The state of a task as a run may begin with it. */
+export interface RunBase {
+  readonly rows: readonly StoredRow[];
+  readonly meta: TaskMeta;
+}
+
 export const usualShape: RunShape = { batchRecords: 1000, columnRecords: 1000, maxCachedKeys: 100_000, batchesPerCommit: 1 };
 
-const noDigest = "0".repeat(32);
 /** Wall clock of a test: so late that no input holds another back. */
 const nowMs = (): number => Number.MAX_SAFE_INTEGER;
 
@@ -25,7 +30,8 @@ export class Run {
   private readonly store = new MapStore();
   private readonly shape: RunShape;
 
-  constructor(processor: CompiledProcessor, log: MemoryLog, shape: RunShape) {
+  /** @param base what it begins with; default: nothing */
+  constructor(processor: CompiledProcessor, log: MemoryLog, shape: RunShape, base?: RunBase) {
     this.processor = processor;
     this.shape = shape;
     this.reader = new MemoryLogReader(log, shape.columnRecords);
@@ -39,11 +45,21 @@ export class Run {
       maxTimeMs: {},
       streamTimeMs: null,
       mergedTimeMs: null,
-      digest: noDigest,
-      outputs: noDigest,
+      digest: zeroDigest,
+      outputs: zeroDigest,
       deltaFrom: 0,
     };
-    this.task = this.open(meta, true);
+    if (base === undefined) this.task = this.open(meta, true);
+    else {
+      this.store.writeNow(base.rows);
+      this.task = this.open(base.meta, false);
+      this.task.restoreQueueNow(base.rows);
+    }
+  }
+
+  /** What was committed: rows without the meta row. */
+  get committed(): RunBase {
+    return { rows: this.store.all(), meta: this.task.meta };
   }
 
   /** Processes everything visible; returns what was committed. @throws the task's failure, after what lies before it was committed */

@@ -42,6 +42,7 @@ export interface DeployWish {
   /** Where a further deployment of a processor would publish to; default: a topic of its own. */
   readonly output?: string;
   readonly policy?: Names["policy"];
+  readonly start?: DeploymentSpec["start"];
 }
 
 export interface TestRecord {
@@ -143,7 +144,7 @@ export class Lab {
       inputs: inputs.map((topic) => ({ topic, topicId: described.get(topic)?.topicId ?? "", partitions })),
       workers,
       maxSlots: workers,
-      start: "earliest",
+      start: wish.start ?? "earliest",
       commitIntervalMs: 50,
     };
     await this.decide({ type: "DeploymentCreated", deployment: spec, publishes: version === 1 });
@@ -242,9 +243,11 @@ export class Deployed {
   }
 
   /** The last commit record of a task. */
-  async commitRecord(partition: number): Promise<{ readonly n: number; readonly position: { readonly [topic: string]: number } }> {
+  async commitRecord(
+    partition: number,
+  ): Promise<{ readonly n: number; readonly digest: string; readonly position: { readonly [topic: string]: number } }> {
     const [found] = await this.#lab.groupOffsets.committed(groupOf(this.id), [{ topic: this.input, partition }]);
-    return JSON.parse(found?.metadata ?? "{}") as { n: number; position: { [topic: string]: number } };
+    return JSON.parse(found?.metadata ?? "{}") as { n: number; digest: string; position: { [topic: string]: number } };
   }
 
   /** Resolves when everything that is in the inputs now is committed. */

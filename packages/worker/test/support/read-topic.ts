@@ -10,9 +10,12 @@ export interface ReadRecord {
   readonly valueBytes: Buffer | null;
 }
 
-/** What a read_committed reader that shares no code with the workers' finds on a topic: per partition, in order, up to the end that is asked for first. */
+/**
+ * What a read_committed reader that shares no code with the workers' finds on a topic: per partition, in order, up to the high watermark that is asked
+ * for first. Where somebody died with a transaction open, that takes until it is aborted.
+ */
 export async function readTopic(bootstrap: string, admin: Admin, topic: string): Promise<ReadRecord[][]> {
-  const ends = await admin.endOffsets(topic);
+  const ends = await admin.endOffsets(topic, "high-watermark");
   const reader = await createPlainReader({ bootstrap });
   try {
     const found: ReadRecord[][] = ends.map(() => []);
