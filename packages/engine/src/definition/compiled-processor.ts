@@ -10,6 +10,8 @@ import { assertSupported } from "./unsupported.ts";
 
 export interface CompiledInput {
   readonly alias: string;
+  /** What errors call its handler. */
+  readonly handlerName: string;
   readonly topic: string;
   /** `clock`: its records say what time it is, and nothing else. */
   readonly kind: "topic" | "table" | "events" | "clock";
@@ -123,7 +125,18 @@ export function compileProcessor(definition: ProcessorDefinition, params: unknow
 
 function compileInput(alias: string, input: TopicDefinition | TableDefinition | EventsDefinition, handler: unknown): CompiledInput {
   const { name: topic, kind, time, outOfOrderMs, maxAheadMs, watermark } = input;
-  const common = { alias, topic, kind, table: undefined, broadcast: false, time, outOfOrderMs, maxAheadMs, watermark };
+  const common = {
+    alias,
+    handlerName: `on.${alias}`,
+    topic,
+    kind,
+    table: undefined,
+    broadcast: false,
+    time,
+    outOfOrderMs,
+    maxAheadMs,
+    watermark,
+  };
   if (input.kind !== "events") {
     return { ...common, value: schemaRuntime(input.value), events: undefined, ignored: undefined, handler: handler as AnyFunction };
   }
@@ -154,6 +167,7 @@ function clockInput(topic: string): CompiledInput {
 }
 
 const withoutHandler = {
+  handlerName: "",
   events: undefined,
   ignored: undefined,
   outOfOrderMs: 0,

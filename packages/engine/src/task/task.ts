@@ -124,6 +124,10 @@ export class Task {
   private readonly windows = new Map<string, KeyedWindow>();
   /** By cursor: what its records are applied to; undefined for inputs. */
   private readonly tables: readonly (ReferenceTable | undefined)[];
+  /** What most processors don't have costs their records nothing. */
+  private readonly hasTables: boolean;
+  private readonly hasWatermarks: boolean;
+  private readonly expires: boolean;
   private readonly frame = new Frame();
   private readonly context: HandlerContext;
   private readonly batch: RecordBatch;
@@ -168,6 +172,9 @@ export class Task {
     this.positions = this.cursors.map((c) => c.position);
     const tables = new Map(processor.slots.flatMap((slot) => (slot.kind === "table" ? [[slot, new ReferenceTable(slot, this)]] : [])));
     this.tables = this.cursors.map(({ input }) => (input.table === undefined ? undefined : tables.get(input.table)));
+    this.hasTables = tables.size > 0;
+    this.hasWatermarks = processor.inputs.some(({ watermark }) => watermark !== undefined);
+    this.expires = processor.slots.some((slot) => "ttlMs" in slot && slot.ttlMs !== undefined);
     this.clock.stateAtRecord();
     this.committedStateTimeMs = this.clock.stateTimeMs;
     this.expiries = processor.slots.map((slot) =>
@@ -324,7 +331,7 @@ export class Task {
   }
 
   private lookUpEntries(): KeyEntry[] {
-    const { batch, state, tables } = this;
+    const { batch, state, tables, hasTables } = this;
     const missing: KeyEntry[] = [];
     for (let i = 0; i < batch.size; i++) {
       if (batch.fault[i] !== undefined || batch.value[i] === ignore) {
@@ -336,7 +343,7 @@ export class Task {
       const start = columns.keyStarts[row] as number;
       try {
         const length = columns.keyLengths[row] as number;
-        const table = tables[batch.input[i] as number];
+        const table = hasTables ? tables[batch.input[i] as number] : undefined;
         const entry = table === undefined ? state.entryAt(columns.bytes, start, length) : table.entryAt(columns.bytes, start, length);
         batch.entry[i] = entry;
         if (!entry.loaded) missing.push(entry);
@@ -391,12 +398,16 @@ export class Task {
   private processRecord(i: number, input: number, offset: number): boolean {
     const { batch, clock } = this;
     this.begin(batch.columns[i] as RecordColumns, batch.row[i] as number, input, offset);
-    const table = this.tables[input];
-    if (table !== undefined) return this.applyToTable(table, i);
+    if (this.hasTables) {
+      const table = this.tables[input];
+      if (table !== undefined) return this.applyToTable(table, i);
+    }
     let targetMs = clock.move(batch.timeMs[i] as number);
-    const saidMs = batch.watermarkMs[i] as number;
-    if (saidMs > targetMs) targetMs = saidMs;
-    else if (saidMs < clock.watermarkMs) this.counters.watermarkIgnored++;
+    if (this.hasWatermarks) {
+      const saidMs = batch.watermarkMs[i] as number;
+      if (saidMs > targetMs) targetMs = saidMs;
+      else if (saidMs < clock.watermarkMs) this.counters.watermarkIgnored++;
+    }
     if (!(this.timeOrder === undefined ? this.inLogOrder(i, targetMs) : this.inTimeOrder(this.timeOrder, i, targetMs)))
       return this.failed();
     batch.value[i] = undefined;
@@ -466,11 +477,8 @@ export class Task {
 
   private handle(index: number, value: unknown): boolean {
     const input = this.processor.inputs[index] as CompiledInput;
-    return this.call(
-      input.handler,
-      value,
-      input.events === undefined ? `on.${input.alias}` : `on.${input.alias}.${(value as TypedEvent).type}`,
-    );
+    const name = input.events === undefined ? input.handlerName : `${input.handlerName}.${(value as TypedEvent).type}`;
+    return this.call(input.handler, value, name);
   }
 
   private onUndecodable(error: unknown): boolean {
@@ -550,6 +558,7 @@ export class Task {
   /** State is as old as at the handler of a record from now on; what nobody wrote for its time to live goes. */
   private expire(): void {
     const { clock, expiring } = this;
+    if (!this.expires) return;
     clock.stateAtRecord();
     if (clock.stateTimeMs < expiring.next) return;
     expiring.fireUntil(clock.stateTimeMs, (dueMs, slot, id) =>
