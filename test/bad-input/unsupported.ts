@@ -35,14 +35,6 @@ export const unsupported: readonly { readonly named: string; readonly make: () =
       } as never),
   },
   {
-    named: "windows.w: windows.join()",
-    make: () =>
-      processor({ ...about, inputs: { clicks }, windows: { w: windows.join({ left: Click, right: Click, within: "1h" }) } }).handle({
-        on,
-        onWindow,
-      } as never),
-  },
-  {
     named: "input clicks: registry()",
     make: () => processor({ ...about, inputs: { clicks: topic("clicks", { key: user, value: registry(Click) }) } }).handle({ on }),
   },

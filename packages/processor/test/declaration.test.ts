@@ -340,6 +340,21 @@ describe("a declaration that is wrong", () => {
       /aggregate n: expected sum, .*got "median"/,
     ],
     ["a percentile beyond 100", () => windows.tumbling({ size: "1h", aggregate: { n: "p101" } }), /got "p101"/],
+    [
+      "a join within nothing",
+      () => windows.join({ left: Payment, right: Payment, within: "0s" }),
+      /windows.join: within: expected a duration above 0/,
+    ],
+    [
+      "a join that tells of what it has not",
+      () => windows.join({ left: Payment, right: Payment, within: "1h", unmatched: js("all") }),
+      /windows.join: unmatched/,
+    ],
+    [
+      "a view of a join",
+      () => windows.join(js({ left: Payment, right: Payment, within: "1h", view: true })),
+      /windows.join: unknown option "view"/,
+    ],
     ["a misspelt window option", () => windows.tumbling(js({ size: "1h", graze: "1m", aggregate: {} })), /unknown option "graze"/],
     ["an index of no field", () => state.value(Payment, { view: { index: js(["colour"]) } }), /there is no field "colour"/],
     ["a list of no items", () => state.list(s.int, { max: 0 }), /max: expected a positive integer/],

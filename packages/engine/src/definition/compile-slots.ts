@@ -6,6 +6,7 @@ import { decodeStamped, encodeStamped, type Stamped } from "../state/stamped.ts"
 import type { SlotCodec } from "../state/task-state.ts";
 import { decodeVersions, encodeVersions, type TableVersions } from "../table/table-versions.ts";
 import { type AggregateDefinitions, compileAggregates } from "../window/aggregate-layout.ts";
+import { joinRowCodec } from "../window/join-row.ts";
 import { windowRowCodec } from "../window/window-row.ts";
 import type { AnyFunction, HandlerGroup } from "./compiled-processor.ts";
 import type { CompiledSlot } from "./compiled-slot.ts";
@@ -119,7 +120,7 @@ export function codecOf(slot: CompiledSlot): SlotCodec {
       return { kind: "entries", encode: (v) => encodeListRow(schema, v), decode: (b) => decodeListRow(schema, stamped, b) };
     }
     case "window":
-      return { kind: "windows", ...windowRowCodec(slot.definition, slot.layout) };
+      return { kind: "windows", ...(slot.definition.type === "join" ? joinRowCodec : windowRowCodec(slot.definition, slot.layout)) };
     case "table": {
       const { schema } = slot;
       return { kind: "single", encode: (v) => encodeVersions(v as TableVersions, schema), decode: (b) => decodeVersions(b, schema) };

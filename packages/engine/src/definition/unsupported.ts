@@ -19,7 +19,6 @@ export function unsupportedFeatures(definition: ProcessorDefinition): string[] {
     if (state.view !== undefined && state.view.index.length > 0) out.push(`state.${name}: view index`);
   }
   for (const [name, window] of Object.entries(definition.windows)) {
-    if (window.type === "join") out.push(`windows.${name}: windows.join()`);
     if (window.items !== undefined) out.push(`windows.${name}: items`);
   }
   for (const [where, schema] of schemasOf(definition)) {
@@ -50,6 +49,8 @@ function schemasOf(definition: ProcessorDefinition): [string, Schema<unknown>][]
     if (state.type === "map") out.push([`state.${name}: key`, state.key], [`state.${name}`, state.value]);
     if (state.type === "list") out.push([`state.${name}`, state.item]);
   }
+  for (const [name, window] of Object.entries(definition.windows))
+    if (window.type === "join") out.push([`windows.${name}: left`, window.left], [`windows.${name}: right`, window.right]);
   for (const [name, { id }] of Object.entries(definition.timers)) if (id !== undefined) out.push([`timers.${name}`, id]);
   if (definition.params !== undefined) out.push(["params", definition.params]);
   return out;

@@ -391,6 +391,20 @@ export class TaskState {
     yield* this.mergedRows(slot, entry.bytes, entry, (row) => row.value, range);
   }
 
+  /**
+   * The rows of a key with ids in [from, to), in order, of a slot of the kind `windows`: what is cached of it is all there is. Those without a value
+   * too.
+   */
+  *loadedRows(entry: KeyEntry, slot: number, from: string, to: string, reverse = false): Generator<Row> {
+    const rows = this.rowsOf(entry, slot);
+    const cursor = new IdCursor(this.sortedIds(entry, slot), from, to, reverse);
+    for (let id = cursor.peek(); id !== undefined; id = cursor.peek()) {
+      cursor.last = id;
+      cursor.advance();
+      yield rows.get(id) as Row;
+    }
+  }
+
   /** What the last commit left of a key's single row. */
   committedSingle(slot: number, keyBytes: Buffer): unknown {
     const cached = this.entries.get(latin1(keyBytes));
@@ -453,9 +467,13 @@ export class TaskState {
   }
 
   private cursor(entry: KeyEntry, slot: number, { from, to, reverse }: SubkeyRange): IdCursor {
-    const sorted = (entry.sortedIds ??= []);
-    const ids = (sorted[slot] ??= new SortedIds(this.rowsOf(entry, slot).keys()));
+    const ids = this.sortedIds(entry, slot);
     return new IdCursor(ids, from === undefined ? "" : latin1(from), to === undefined ? undefined : latin1(to), reverse === true);
+  }
+
+  private sortedIds(entry: KeyEntry, slot: number): SortedIds {
+    const sorted = (entry.sortedIds ??= []);
+    return (sorted[slot] ??= new SortedIds(this.rowsOf(entry, slot).keys()));
   }
 
   /** Undefined when the store has nothing of the key that the cache has not. */

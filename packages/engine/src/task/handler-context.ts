@@ -5,13 +5,15 @@ import { maxRecordBytes, type OutputBuffer } from "../output/output-buffer.ts";
 import { hash128, hashResult } from "../state/digest.ts";
 import type { TaskState } from "../state/task-state.ts";
 import type { DueQueue } from "../time/due-queue.ts";
-import type { KeyedWindow } from "../window/keyed-window.ts";
+import type { JoinWindow } from "../window/join-window.ts";
+import type { EmittingWindow, KeyedWindow } from "../window/keyed-window.ts";
 import type { Frame } from "./frame.ts";
 import { RejectSignal } from "./reject-signal.ts";
 import type { CompiledSlot } from "../definition/compiled-slot.ts";
 import type { ReferenceTable } from "../table/reference-table.ts";
 import { BroadcastHandle, TableHandle } from "./table-handle.ts";
 import type { Expiry } from "../time/expiry.ts";
+import { JoinHandle } from "./join-handle.ts";
 import { ListHandle } from "./list-handle.ts";
 import { MapHandle, ValueHandle } from "./state-handles.ts";
 import type { TaskHooks } from "./task-hooks.ts";
@@ -27,7 +29,7 @@ export interface ContextParts {
   /** By slot. */
   readonly expiries: readonly (Expiry | undefined)[];
   readonly outputs: OutputBuffer;
-  readonly windows: ReadonlyMap<string, KeyedWindow>;
+  readonly windows: ReadonlyMap<string, EmittingWindow>;
   readonly tables: readonly ReferenceTable[];
   readonly hooks: TaskHooks;
   readonly late: LateSink;
@@ -116,7 +118,9 @@ function makeHandle(slot: CompiledSlot, parts: ContextParts): unknown {
     case "list":
       return new ListHandle(slot, parts.state, parts.frame, parts.expiries[slot.slot]);
     case "window":
-      return new WindowHandle(parts.windows.get(slot.name) as KeyedWindow, parts.frame, parts.late);
+      return slot.definition.type === "join"
+        ? new JoinHandle(parts.windows.get(slot.name) as JoinWindow, parts.frame, parts.late)
+        : new WindowHandle(parts.windows.get(slot.name) as KeyedWindow, parts.frame, parts.late);
     case "table": {
       const table = parts.tables.find((one) => one.slot === slot) as ReferenceTable;
       return slot.broadcast ? new BroadcastHandle(table, parts.frame) : new TableHandle(table, parts.frame);

@@ -23,7 +23,7 @@ import { expiryRestorer, removeExpired } from "../time/remove-expired.ts";
 import { ReferenceTable } from "../table/reference-table.ts";
 import { TaskClock } from "../time/task-clock.ts";
 import { ChangeList } from "../window/change-list.ts";
-import type { DueWindow, KeyedWindow, WindowValues } from "../window/keyed-window.ts";
+import type { DueWindow, EmittingWindow, KeyedWindow, WindowValues } from "../window/keyed-window.ts";
 import { makeWindow } from "../window/make-window.ts";
 import { Frame } from "./frame.ts";
 import { HandlerContext } from "./handler-context.ts";
@@ -71,6 +71,8 @@ export interface PreparedCommit {
 const maxReasonLength = 1000;
 /** Far more than windows that feed each other in a row need. */
 const maxChangeRounds = 1000;
+/** So many pairs and windows that pairs and windows of one record have caused are a sign of ever more. */
+const maxCausedChanges = 100_000;
 /** Above what the headers of a dead letter take: a reason in UTF-8, topic names. */
 const deadLetterHeaderBytes = 8192;
 
@@ -121,7 +123,7 @@ export class Task {
   /** State time at the last decided commit: what queries expire by, epoch ms. */
   committedStateTimeMs = Number.NEGATIVE_INFINITY;
   private readonly outputs = new OutputBuffer();
-  private readonly windows = new Map<string, KeyedWindow>();
+  private readonly windows = new Map<string, EmittingWindow>();
   /** By cursor: what its records are applied to; undefined for inputs. */
   private readonly tables: readonly (ReferenceTable | undefined)[];
   /** What most processors don't have costs their records nothing. */
@@ -256,7 +258,7 @@ export class Task {
       const id = latin1(key);
       const value = codec?.decode(Buffer.from(row.value));
       if (slot.kind === "timer") this.queue.add(value as number, slot.slot * 2, slot.id === undefined ? id : joinId(id, latin1(subkey)));
-      else this.window(slot.name).restore(id, subkey, value);
+      else (this.windows.get(slot.name) as EmittingWindow).restore(id, subkey, value);
     };
   }
 
@@ -527,14 +529,18 @@ export class Task {
     const { changes } = this;
     this.emittingChanges = true;
     let ok = true;
+    let caused = 0;
     for (let round = 0; ok && changes.size > 0; round++) {
-      if (round === maxChangeRounds) {
-        const endless = new Error(`windows that are emitted when they change have changed each other ${round} times`);
+      if (round > 0) caused += changes.size;
+      if (round === maxChangeRounds || caused > maxCausedChanges) {
+        const endless = new Error(
+          `windows that are emitted when they change, or pairs of joins, have changed each other ${round} times (${caused} changes)`,
+        );
         ok = this.onFault(endless, "fail", "HANDLER_FAILED", `does not come to an end after ${name}`);
       }
-      for (const { window, entry, start, vanished } of changes.take()) {
-        const emit = (due: DueWindow): boolean => this.emitWindow(window, entry, due);
-        ok &&= vanished === undefined ? window.emitChange(entry, start, emit) : emit(vanished);
+      for (const change of changes.take()) {
+        const emit = (due: DueWindow): boolean => this.emitWindow(change.window, change.entry, due);
+        ok &&= change.given === undefined ? change.window.emitChange(change.entry, change.start, emit) : emit(change.given);
       }
     }
     this.emittingChanges = false;
@@ -570,16 +576,16 @@ export class Task {
     this.clock.stateAtDue(dueMs);
     const slot = this.processor.slots[dueSlot >> 1];
     if (slot?.kind === "timer") return this.fireTimer(slot, dueMs, id);
-    const window = this.window(slot?.name as string);
+    const window = this.windows.get(slot?.name as string) as EmittingWindow;
     const entry = this.state.entry(id);
     this.state.loadNow(entry);
     return window.fire(entry, dueMs, dueSlot & 1, (due) => this.emitWindow(window, entry, due));
   }
 
-  private emitWindow({ slot }: KeyedWindow, entry: KeyEntry, due: DueWindow): boolean {
+  private emitWindow({ slot }: EmittingWindow, entry: KeyEntry, due: DueWindow): boolean {
     if (slot.onWindow === undefined) return true;
     this.frame.entry = entry;
-    this.frame.timestampMs = slot.definition.type === "global" ? this.frame.outputTimeMs : due.end;
+    this.frame.timestampMs = slot.definition.type === "global" ? this.frame.outputTimeMs : (due.timestampMs ?? due.end);
     this.context.window = { start: due.start, end: due.end, final: due.final, revision: due.revision, previous: due.previous };
     return this.call(slot.onWindow, due.result, `onWindow.${slot.name}`);
   }
@@ -590,7 +596,7 @@ export class Task {
     return watermarkMs ?? orMinusInfinity(streamTimeMs) - this.processor.disorderMs;
   }
 
-  /** A declared window; for views too. */
+  /** A declared window that aggregates; for views too. */
   window(name: string): KeyedWindow {
     return this.windows.get(name) as KeyedWindow;
   }
@@ -625,7 +631,7 @@ export class Task {
   }
 
   /** @param windows how many of the declaration it was late for: the first begins at `start`, the last ends at `end` */
-  private countLate({ slot }: KeyedWindow, timeMs: number, windows: number, start: number, end: number): void {
+  private countLate({ slot }: EmittingWindow, timeMs: number, windows: number, start: number, end: number): void {
     const how = slot.definition.late;
     if (how === "drop") this.counters.lateDropped++;
     else if (how === "handle") this.counters.lateHandled++;

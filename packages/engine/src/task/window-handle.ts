@@ -1,5 +1,5 @@
 import { RepriseError } from "@reprise/schema";
-import type { KeyedWindow, WindowValues } from "../window/keyed-window.ts";
+import type { EmittingWindow, KeyedWindow, WindowValues } from "../window/keyed-window.ts";
 import type { Frame } from "./frame.ts";
 
 /** What late contributions meet. */
@@ -7,7 +7,7 @@ export interface LateSink {
   /** With `late: "handle"`: once for each window that it is late for. */
   handle(window: KeyedWindow, values: WindowValues, start: number, end: number): void;
   /** Once per contribution, when all its windows were tried; of `windows` the first begins at `start`, and the last ends at `end`. */
-  count(window: KeyedWindow, timeMs: number, windows: number, start: number, end: number): void;
+  count(window: EmittingWindow, timeMs: number, windows: number, start: number, end: number): void;
 }
 
 /** `ctx.windows.<name>`. */
@@ -29,7 +29,7 @@ export class WindowHandle {
 
   add(values: WindowValues, at?: number): void {
     const frame = this.frame.live();
-    const timeMs = at === undefined ? frame.timestampMs : this.time(at);
+    const timeMs = at === undefined ? frame.timestampMs : checkWindowTime(at, this.window);
     this.values = values;
     this.lateWindows = 0;
     this.window.add(frame.entry, values, timeMs, this.late);
@@ -48,12 +48,12 @@ export class WindowHandle {
 
   current(at?: number): unknown {
     const frame = this.frame.live();
-    return this.window.current(frame.entry, at === undefined ? frame.timestampMs : this.time(at));
+    return this.window.current(frame.entry, at === undefined ? frame.timestampMs : checkWindowTime(at, this.window));
   }
+}
 
-  /** NaN would be due never, and hold up everything else that is. */
-  private time(at: number): number {
-    if (typeof at === "number" && Number.isFinite(at)) return at;
-    throw new RepriseError("INVALID_ARGUMENT", `window ${this.window.slot.name}: a time in epoch ms was expected, got ${String(at)}`);
-  }
+/** NaN would be due never, and hold up everything else that is. @throws RepriseError INVALID_ARGUMENT */
+export function checkWindowTime(at: number, { slot }: EmittingWindow): number {
+  if (typeof at === "number" && Number.isFinite(at)) return at;
+  throw new RepriseError("INVALID_ARGUMENT", `window ${slot.name}: a time in epoch ms was expected, got ${String(at)}`);
 }

@@ -9,6 +9,8 @@ export interface DueWindow {
   readonly start: number;
   /** Exclusive. */
   readonly end: number;
+  /** `ctx.timestamp` of the handler, of joins; of other windows it is the end. */
+  readonly timestampMs?: number;
   readonly result: WindowResult;
   readonly previous: WindowResult | undefined;
   readonly revision: number;
@@ -33,19 +35,23 @@ export interface WindowRange {
   readonly watermarkMs: number;
 }
 
-/** The windows of one declaration, over all keys of a task. Times are epoch ms of event time. */
-export interface KeyedWindow {
+/** What is emitted to the handler of a declared window, over all keys of a task. Times are epoch ms of event time. */
+export interface EmittingWindow {
   readonly slot: WindowSlot;
+  /** What it had put into the queue under (due, phase) for this key came up: gives what is to be emitted. False: `emit` returned false. */
+  fire(entry: KeyEntry, dueMs: number, phase: number, emit: EmitWindow): boolean;
+  /** Puts what is due because of a stored row into the queue again: when a task is opened. */
+  restore(keyId: string, subkey: Buffer, value: unknown): void;
+}
+
+/** The windows of one declaration that aggregate: all but joins. */
+export interface KeyedWindow extends EmittingWindow {
   /** Takes the values into every window of the key that holds the time and is open; calls `late` for each one that is not, by start. */
   add(entry: KeyEntry, values: WindowValues, timeMs: number, late: (start: number, end: number) => void): void;
   /** Of the window that holds the time and can be read. */
   current(entry: KeyEntry, timeMs: number): WindowResult | undefined;
-  /** What it had put into the queue under (due, phase) for this key came up: gives what is to be emitted. False: `emit` returned false. */
-  fire(entry: KeyEntry, dueMs: number, phase: number, emit: EmitWindow): boolean;
   /** Emits a window that it had put into the list of changes, if it still differs from what was emitted. False: `emit` returned false. */
   emitChange(entry: KeyEntry, start: number, emit: EmitWindow): boolean;
-  /** Puts what is due because of a stored row into the queue again: when a task is opened. */
-  restore(keyId: string, subkey: Buffer, value: unknown): void;
   /** What the last commit left of a key, by start. For views. */
   committed(key: Buffer, range: WindowRange): Iterable<StoredWindow>;
   /** Of the committed windows that hold the time, the one that `current` would give. */

@@ -4,6 +4,7 @@ import type { DueQueue } from "../time/due-queue.ts";
 import type { TaskClock } from "../time/task-clock.ts";
 import { AlignedWindow } from "./aligned-window.ts";
 import type { ChangeList } from "./change-list.ts";
+import { JoinWindow } from "./join-window.ts";
 import type { KeyedWindow } from "./keyed-window.ts";
 import { KeptRollingWindow } from "./kept-rolling-window.ts";
 import { RollingWindow } from "./rolling-window.ts";
@@ -18,8 +19,7 @@ export interface WindowParts {
   readonly changes: ChangeList;
 }
 
-/** @throws Error for a kind that `unsupportedFeatures` should have refused */
-export function makeWindow(slot: WindowSlot, parts: WindowParts): KeyedWindow {
+export function makeWindow(slot: WindowSlot, parts: WindowParts): KeyedWindow | JoinWindow {
   const { definition } = slot;
   switch (definition.type) {
     case "tumbling":
@@ -34,6 +34,6 @@ export function makeWindow(slot: WindowSlot, parts: WindowParts): KeyedWindow {
     case "session":
       return new SessionWindow(slot, definition, parts);
     case "join":
-      throw new Error(`windows.${definition.type}() can't be run`);
+      return new JoinWindow(slot, definition, parts);
   }
 }

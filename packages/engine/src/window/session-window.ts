@@ -100,7 +100,7 @@ export class SessionWindow extends RowWindow {
     const { emit } = this.emission;
     if ((emit !== "end" && emit !== "change") || session.emitted === undefined) return;
     const { layout } = this.slot;
-    this.changes.add(this, entry, session.firstMs, {
+    this.changes.addGiven(this, entry, session.firstMs, {
       start: session.firstMs,
       end: session.lastMs + this.gapMs,
       result: layout.result(layout.empty),
