@@ -11,7 +11,7 @@ export interface Case {
   readonly records: readonly InRecord[];
 }
 
-export const kinds = ["tumbling", "hopping", "rolling", "session", "calendar", "global"] as const;
+export const kinds = ["tumbling", "hopping", "rolling", "session", "calendar", "global", "join"] as const;
 export type Kind = (typeof kinds)[number];
 export type Emission = "final" | "end" | "change" | "none";
 export type LatePolicy = "drop" | "dead-letter" | "handle";
@@ -19,7 +19,7 @@ export type LatePolicy = "drop" | "dead-letter" | "handle";
 export interface WindowCase {
   readonly name: string;
   readonly kind: Kind;
-  /** Of a session its gap, of a calendar window 0. */
+  /** Of a session its gap, of a join its interval, of a calendar window 0. */
   readonly sizeMs: number;
   /** `every` of hopping, `step` of rolling windows; else the size. */
   readonly stepMs: number;
@@ -32,6 +32,8 @@ export interface WindowCase {
   readonly throttleMs: number | null;
   readonly keepMs: number | null;
   readonly aggregates: readonly AggregateCase[];
+  /** Of a join; else "none". */
+  readonly unmatched: "none" | "left" | "right" | "both";
 }
 
 export type AggregateCase =
@@ -61,7 +63,12 @@ export interface Contribution {
   readonly atMs: number;
   readonly x: number | null;
   readonly item: string | null;
+  /** To which side of joins it goes. */
+  readonly side: "left" | "right";
 }
+
+/** What a contribution gives to a join: which one it is. */
+export const joinValueOf = (input: number, offset: number, c: number): string => `${input}/${offset}/${c}`;
 
 /** Windows that combine parts can't know the order of arrival: their fold does not depend on it. */
 export const foldsInOrder = ({ kind }: WindowCase): boolean => kind !== "session" && kind !== "rolling";

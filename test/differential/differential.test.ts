@@ -110,16 +110,37 @@ describe("a fault is found, and shrunk to few records:", () => {
     },
   };
 
-  test.each(Object.keys(faults))(
-    "%s",
-    async (what) => {
+  const isPair = ({ result }: ResultRow): boolean => result !== null && result["left"] !== null && result["right"] !== null;
+  const isAlone = (row: ResultRow): boolean => row.what === "window" && !isPair(row);
+  const ofJoins: typeof faults = {
+    "a pair is lost": inRows((rows) => changed(rows, isPair, () => [])),
+    "a pair comes twice": inRows((rows) => changed(rows, isPair, (row) => [row, row])),
+    "what is alone is lost": inRows((rows) => changed(rows, isAlone, () => [])),
+    "what is alone has a time a millisecond late": inRows((rows) =>
+      changed(rows, isAlone, (row) => [{ ...row, result: { ...row.result, at: Number(row.result?.["at"]) + 1 } }]),
+    ),
+    "two pairs are in the wrong order": inRows((rows) => {
+      const at = rows.findIndex((row, i) => isPair(row) && rows[i + 1] !== undefined && isPair(rows[i + 1] as ResultRow));
+      return at < 0 ? rows : [...rows.slice(0, at), rows[at + 1] as ResultRow, rows[at] as ResultRow, ...rows.slice(at + 2)];
+    }),
+    "the interval is a millisecond long": inWindows((w) => ({ ...w, sizeMs: w.sizeMs + 1, graceMs: Math.max(0, w.graceMs - 1) })),
+    "a side is waited for a millisecond too long": inWindows((w) => ({ ...w, graceMs: w.graceMs + 1 })),
+    "one side only is told of": inWindows((w) => ({ ...w, unmatched: w.unmatched === "both" ? "left" : w.unmatched })),
+  };
+
+  test.each([
+    ...Object.keys(faults).map((what) => [what, "tumbling"] as const),
+    ...Object.keys(ofJoins).map((what) => [what, "join"] as const),
+  ])(
+    "%s (%s)",
+    async (what, kind) => {
       const mismatches: Mismatch[] = [];
       const result = await differential(model, {
         cases: 300,
         seed: 9000,
-        only: "tumbling",
+        only: kind,
         stopAtFirst: true,
-        subject: faults[what],
+        subject: kind === "join" ? ofJoins[what] : faults[what],
         onMismatch: (one) => mismatches.push(one),
       });
       expect(result).toMatchObject({ ok: false, mismatches: 1 });

@@ -31,12 +31,14 @@ export interface DifferentialResult {
   readonly mismatches: number;
   /** Cases that were compared, by kind. */
   readonly compared: { readonly [kind: string]: number };
-  /** What there was to compare: emissions, those of them that corrected an earlier one, late contributions, reads that found something. */
-  readonly rows: { readonly emitted: number; readonly corrected: number; readonly late: number; readonly read: number };
+  /** What there was to compare: emissions, those of them that corrected an earlier one, late contributions, reads that found something; of joins pairs and what was alone. */
+  readonly rows: Rows;
   /** Cases that the engine refuses as not supported yet, by kind, and by what it names. */
   readonly skipped: { readonly [kind: string]: number };
   readonly refused: { readonly [feature: string]: number };
 }
+
+type Rows = { readonly [N in "emitted" | "corrected" | "late" | "read" | "paired" | "alone"]: number };
 
 /** Cases that the model computes at once. */
 const atOnce = 100;
@@ -50,7 +52,7 @@ export async function differential(model: Model, options: DifferentialOptions): 
   const skipped: Record<string, number> = {};
   const refused: Record<string, number> = {};
   let mismatches = 0;
-  const rows = { emitted: 0, corrected: 0, late: 0, read: 0 };
+  const rows = { emitted: 0, corrected: 0, late: 0, read: 0, paired: 0, alone: 0 };
   for (let from = 0; from < cases && !(stopAtFirst && mismatches > 0); from += atOnce) {
     const batch: { one: Case; got: Got }[] = [];
     for (let i = from; i < Math.min(cases, from + atOnce); i++) {
@@ -85,10 +87,11 @@ const count = (counts: Record<string, number>, name: string): void => {
   counts[name] = (counts[name] ?? 0) + 1;
 };
 
-function tally(counts: { emitted: number; corrected: number; late: number; read: number }, { rows, late }: Expected): void {
+function tally(counts: { -readonly [N in keyof Rows]: number }, { rows, late }: Expected): void {
   counts.late += late;
   for (const { what, revision, result } of rows) {
-    if (what === "window") counts.emitted++;
+    if (result !== null && "left" in result) counts[result["left"] === null || result["right"] === null ? "alone" : "paired"]++;
+    else if (what === "window") counts.emitted++;
     if (revision > 1) counts.corrected++;
     if (what === "read" && result !== null) counts.read++;
   }

@@ -27,7 +27,7 @@ function windowOf(random: Random, name: string, kind: Kind, unitMs: number): Win
   const step = random.pick([1, 2, 5, 10]);
   const size = kind === "hopping" ? step * random.pick([1, 2, 3]) + random.pick([0, 0, 1]) : step * random.pick([1, 2, 4]);
   const emit = random.pick(kind === "global" ? (["change", "none"] as const) : (["final", "end", "change", "none"] as const));
-  return {
+  const common: WindowCase = {
     name,
     kind,
     sizeMs: kind === "calendar" ? 0 : size * unitMs,
@@ -41,7 +41,11 @@ function windowOf(random: Random, name: string, kind: Kind, unitMs: number): Win
     throttleMs: (emit === "end" || emit === "change") && random.chance(0.25) ? unitMs * random.pick([1, 6, 30]) : null,
     keepMs: kind !== "global" && kind !== "session" && random.chance(0.15) ? unitMs * random.pick([1, 10, 50]) : null,
     aggregates: aggregatesOf(random),
+    unmatched: "none",
   };
+  if (kind !== "join") return common;
+  const unmatched = random.pick(["none", "left", "right", "both", "both"] as const);
+  return { ...common, emit: "final", late: "drop", throttleMs: null, keepMs: null, aggregates: [], unmatched };
 }
 
 function aggregatesOf(random: Random): AggregateCase[] {
@@ -84,7 +88,9 @@ function recordsOf(random: Random, { unitMs, inputs, timeInValue, windows }: Str
     atMs,
     x: random.chance(0.12) ? null : numbers(),
     item: random.chance(0.12) ? null : random.pick(items),
+    side: "left",
   });
+  const joins = windows.some(({ kind }) => kind === "join");
   const out: InRecord[] = [];
   let nowMs = base;
   for (let i = 0; i < count; i++) {
@@ -105,11 +111,14 @@ function recordsOf(random: Random, { unitMs, inputs, timeInValue, windows }: Str
     timeMs = Math.max(least, timeMs);
     const values = random.chance(0.08) ? [] : [contribution(random.chance(0.1) ? timeMs + random.between(-reach, reach) : timeMs)];
     if (values.length > 0 && random.chance(0.1)) values.push(contribution(timeMs + random.between(-reach, reach)));
+    const input = inputs === 2 && i < idleFrom && random.chance(0.4) ? 1 : 0;
+    // Of two inputs each is mostly a side of its own.
+    const side = (): "left" | "right" => ((inputs === 2 && random.chance(0.8) ? input === 0 : random.chance(0.5)) ? "left" : "right");
     out.push({
-      input: inputs === 2 && i < idleFrom && random.chance(0.4) ? 1 : 0,
+      input,
       key: random.pick(usedKeys),
       timeMs,
-      values,
+      values: joins ? values.map((v) => ({ ...v, side: side() })) : values,
       junk: random.chance(0.03),
       readAtMs: random.chance(0.8) ? timeMs : timeMs + random.between(-reach, reach),
     });

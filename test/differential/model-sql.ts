@@ -1,6 +1,6 @@
 // docs/guide/event-time.md as SQL. Tables that are given, with one row of `spec` per window of a case:
-//   spec(cs, win, name, kind, size, step, per, zone, grace, keep, emit, throttle, topn)     program(cs, d, ordering)
-//   rec(cs, input, off, t)     contribution(cs, input, off, c, key, ts, x, item)     lookup(cs, input, off, key, ts)
+//   spec(cs, win, name, kind, size, step, per, zone, grace, keep, emit, throttle, topn, unmatched)     program(cs, d, ordering)
+//   rec(cs, input, off, t)     contribution(cs, input, off, c, key, ts, x, item, side)     lookup(cs, input, off, key, ts)
 // Times are epoch ms. `cs` numbers the case, `seq` a record's place in the order of its task, `c` a contribution's within its record.
 
 /** The grid: the largest multiple of `m` that is not above `t`, also before 1970. */
@@ -89,7 +89,43 @@ const reads = `
       union all select *, -8640000000000000 as start, 8640000000000000 as stop from used where kind = 'global')
     select cs, win, key, start, seq as cause, seq as upto, w < stop + grace + coalesce(keep, 0) as open from bounded;`;
 
-export const schedule = `${flow}${instances}${emissions}${reads}`;
+/** Joins: what waits when it comes or is late, the pairs of what waits, and what is left of it. */
+const joins = `
+  create or replace temp table side as
+    select p.*, win, size, unmatched, ts + size + 1 + grace as over from placed p join spec using (cs) where kind = 'join';
+  create or replace temp table waiting as select * from side where w < over;
+  create or replace temp table pair as
+    with near as (
+      select l.cs, l.win, l.key, l.ts as left_ts, r.ts as right_ts, l.input as left_input, l.off as left_off, l.c as left_c,
+        r.input as right_input, r.off as right_off, r.c as right_c, l.seq as left_seq, r.seq as right_seq,
+        l.seq > r.seq or (l.seq = r.seq and l.c > r.c) as left_later, case when left_later then l.w < r.over else r.w < l.over end as met
+      from waiting l join waiting r on l.cs = r.cs and l.win = r.win and l.key = r.key and l.side = 'left' and r.side = 'right'
+        and r.ts between l.ts - l.size and l.ts + l.size)
+    select *, case when left_later then left_seq else right_seq end as cause from near where met;
+  create or replace temp table alone as
+    with unpaired as (
+      select * from waiting where unmatched in (side, 'both')
+        and not exists (select 1 from pair where pair.cs = waiting.cs and pair.win = waiting.win and (
+          (side = 'left' and left_input = input and left_off = off and left_c = c) or (side = 'right' and right_input = input and right_off = off and right_c = c))))
+    select u.*, step.seq as cause from unpaired u asof join step on u.cs = step.cs and u.over <= step.w;`;
+
+export const schedule = `${flow}${instances}${emissions}${reads}${joins}`;
+
+/** In the order of `added` (the contribution of the record), then of the other one, or of the one alone. */
+export const joinRows = `
+  with said as (
+    select cs, win, key, least(left_ts, right_ts) as start, greatest(left_ts, right_ts) + 1 as stop, greatest(left_ts, right_ts) as moment, cause, 2 as phase, 0 as due,
+      concat_ws('/', left_input, left_off, left_c) as l, concat_ws('/', right_input, right_off, right_c) as r,
+      case when left_later then left_c else right_c end as added, case when left_later then right_ts else left_ts end as other_ts,
+      case when left_later then right_seq else left_seq end as other_seq, case when left_later then right_c else left_c end as other_c
+    from pair
+    union all
+    select cs, win, key, ts, ts + 1, ts + size, cause, 0, over,
+      case side when 'left' then concat_ws('/', input, off, c) end, case side when 'right' then concat_ws('/', input, off, c) end, 0, ts, seq, c from alone)
+  select s.cs::double as cs, win::double as win, s.key, start::double as start, stop::double as stop, moment::double as moment, cause::double as cause,
+    phase::double as phase, due::double as due, l, r, added::double as added, other_ts::double as other_ts, other_seq::double as other_seq, other_c::double as other_c, cause_input::double as input,
+    cause_off::double as off, case when ordering = 'event-time' and phase = 0 then due else st end::double as st
+  from said s join flow f on s.cs = f.cs and s.cause = f.seq join program p on s.cs = p.cs`;
 
 /** Throttled emissions and sessions are made by models of their own, from these. */
 export const sessionInput = `
@@ -152,4 +188,7 @@ export const answerRows = `
 export const lateRows = `
   select i.cs::double as cs, win::double as win, i.key, start::double as start, stop::double as stop, cause_input::double as input, cause_off::double as off, c::double as c,
     f.seq::double as cause, st::double as st, i.input::double as from_input, i.off::double as from_off
-  from instance i join flow f on i.cs = f.cs and i.seq = f.seq where i.w >= stop + grace`;
+  from instance i join flow f on i.cs = f.cs and i.seq = f.seq where i.w >= stop + grace
+  union all
+  select s.cs::double, win::double, s.key, ts::double, ts + 1::double, cause_input::double, cause_off::double, c::double, f.seq::double, st::double, s.input::double, s.off::double
+  from side s join flow f on s.cs = f.cs and s.seq = f.seq where s.w >= over`;

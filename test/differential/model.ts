@@ -1,6 +1,6 @@
 import { type DuckDBConnection, DuckDBInstance } from "@duckdb/node-api";
 import { type AggregateCase, type Case, foldsInOrder, type InRecord, nameOf, valuesOf, type WindowCase } from "./case.ts";
-import { answerRows, answers, lateRows, macros, schedule, sessionInput, throttleInput } from "./model-sql.ts";
+import { answerRows, answers, joinRows, lateRows, macros, schedule, sessionInput, throttleInput } from "./model-sql.ts";
 import type { ResultRow, WindowResult } from "./result-row.ts";
 import { runSessions, type SessionAnswer, type SessionStep } from "./session-model.ts";
 import { type Throttled, throttled } from "./throttle-model.ts";
@@ -43,6 +43,28 @@ interface AnswerRow {
   readonly off: number;
   readonly st: number;
   readonly n: number;
+}
+
+/** A pair of a join, or what was left of it. */
+interface JoinRow {
+  readonly cs: number;
+  readonly win: number;
+  readonly key: string;
+  readonly start: number;
+  readonly stop: number;
+  readonly moment: number;
+  readonly cause: number;
+  readonly phase: number;
+  readonly due: number;
+  readonly l: string | null;
+  readonly r: string | null;
+  readonly added: number;
+  readonly other_ts: number;
+  readonly other_seq: number;
+  readonly other_c: number;
+  readonly input: number;
+  readonly off: number;
+  readonly st: number;
 }
 
 interface LateRow {
@@ -92,7 +114,8 @@ export class Model {
     await this.connection.run(answers);
     const rows = await this.rows<AnswerRow>(answerRows);
     const late = [...(await this.rows<LateRow>(lateRows)), ...lateSessions];
-    return cases.map((one, cs) => assemble(one, rowsOf(rows, cs), rowsOf(late, cs)));
+    const joined = await this.rows<JoinRow>(joinRows);
+    return cases.map((one, cs) => assemble(one, rowsOf(rows, cs), rowsOf(joined, cs), rowsOf(late, cs)));
   }
 
   private async load(cases: readonly Case[]): Promise<void> {
@@ -110,6 +133,7 @@ export class Model {
         keep: w.keepMs,
         emit: w.emit,
         throttle: w.throttleMs,
+        unmatched: w.unmatched,
         topn: Math.max(0, ...w.aggregates.map((a) => (a.type === "top" ? a.n : 0))),
       })),
     );
@@ -126,7 +150,7 @@ export class Model {
         recs.push({ cs, input, off, t: timeMs });
         if (junk) continue;
         lookups.push({ cs, input, off, key, ts: readAtMs });
-        values.forEach(({ atMs, x, item }, c) => contributions.push({ cs, input, off, c, key, ts: atMs, x, item }));
+        values.forEach(({ atMs, x, item, side }, c) => contributions.push({ cs, input, off, c, key, ts: atMs, x, item, side }));
       }
     });
     await this.table(
@@ -136,11 +160,15 @@ export class Model {
     );
     await this.table(
       "spec",
-      "cs INT, win INT, name VARCHAR, kind VARCHAR, size BIGINT, step BIGINT, per VARCHAR, zone VARCHAR, grace BIGINT, keep BIGINT, emit VARCHAR, throttle BIGINT, topn INT",
+      "cs INT, win INT, name VARCHAR, kind VARCHAR, size BIGINT, step BIGINT, per VARCHAR, zone VARCHAR, grace BIGINT, keep BIGINT, emit VARCHAR, throttle BIGINT, unmatched VARCHAR, topn INT",
       specs,
     );
     await this.table("rec", "cs INT, input INT, off INT, t BIGINT", recs);
-    await this.table("contribution", "cs INT, input INT, off INT, c INT, key VARCHAR, ts BIGINT, x DOUBLE, item VARCHAR", contributions);
+    await this.table(
+      "contribution",
+      "cs INT, input INT, off INT, c INT, key VARCHAR, ts BIGINT, x DOUBLE, item VARCHAR, side VARCHAR",
+      contributions,
+    );
     await this.table("lookup", "cs INT, input INT, off INT, key VARCHAR, ts BIGINT", lookups);
   }
 
@@ -282,7 +310,7 @@ function rowsOf<T extends { readonly cs: number }>(rows: readonly T[], cs: numbe
 const grouped = new WeakMap<object, unknown>();
 
 /** Puts the answers and the late ones in the order in which a task gives them. */
-function assemble(one: Case, all: readonly AnswerRow[], late: readonly LateRow[]): Expected {
+function assemble(one: Case, all: readonly AnswerRow[], joined: readonly JoinRow[], late: readonly LateRow[]): Expected {
   const sorted: { readonly order: readonly (number | string)[]; readonly row: ExpectedRow }[] = [];
   const emitted = new Map<string, WindowResult>();
   const inOrder = [...all].sort((a, b) => a.cause - b.cause || a.phase - b.phase);
@@ -309,6 +337,27 @@ function assemble(one: Case, all: readonly AnswerRow[], late: readonly LateRow[]
         final: row.final,
         result,
         previous,
+        step: `${row.cause}/${row.phase}`,
+      },
+    });
+  }
+  for (const row of joined) {
+    const { name } = one.windows[row.win] as WindowCase;
+    sorted.push({
+      order: [row.cause, row.phase, row.due, name, keyOrder(row.key), row.added, row.other_ts, row.other_seq, row.other_c],
+      row: {
+        what: "window",
+        input: row.input,
+        offset: row.off,
+        streamTimeMs: row.st,
+        window: name,
+        key: row.key,
+        start: row.start,
+        end: row.stop,
+        revision: 1,
+        final: true,
+        result: { left: row.l, right: row.r, at: row.moment },
+        previous: null,
         step: `${row.cause}/${row.phase}`,
       },
     });

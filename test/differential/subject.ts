@@ -14,7 +14,7 @@ import {
 } from "@reprise/processor";
 import { s } from "@reprise/schema";
 import { MemoryLog, Run, type RunShape, usualShape } from "@reprise/testing/engine-run";
-import { type AggregateCase, type Case, foldsInOrder, type InRecord, nameOf, valuesOf, type WindowCase } from "./case.ts";
+import { type AggregateCase, type Case, foldsInOrder, type InRecord, joinValueOf, nameOf, valuesOf, type WindowCase } from "./case.ts";
 import { Random } from "./random.ts";
 import type { ResultRow, WindowResult } from "./result-row.ts";
 
@@ -32,6 +32,7 @@ export interface LateCounts {
 const id = key("id", s.string);
 const In = s.record("In", { timeMs: s.long, body: s.string });
 const Out = s.record("Out", { row: s.string });
+const Left = s.record("Left", { id: s.string });
 const Sum = s.record("Sum", { n: s.long, total: s.double });
 
 /** Runs the case as it is usually run, and again with other batches, caches, commits and restarts: what comes out may not depend on them. */
@@ -162,11 +163,14 @@ const text = (said: Said): { row: string } => ({
 
 interface WindowUse {
   add(values: object, at?: number): void;
+  left(value: object, at?: number): void;
+  right(value: string, at?: number): void;
   current(at: number): WindowResult | undefined;
 }
 interface Ctx {
   readonly key: string;
   readonly timestamp: number;
+  readonly record: { readonly offset: bigint };
   readonly windows: { readonly [name: string]: WindowUse };
   readonly window: { start: number; end: number; revision: number; final: boolean; previous: WindowResult | undefined };
   readonly out: { readonly said: { emit(value: object): void } };
@@ -186,20 +190,30 @@ export function definitionFor(one: Case): ProcessorDefinition | undefined {
   );
   const onRecord = (value: { body: string }, ctx: Ctx): void => {
     const record = JSON.parse(value.body) as InRecord;
-    for (const contribution of record.values) {
+    for (const [c, contribution] of record.values.entries()) {
       for (const w of one.windows) {
+        if (w.kind === "join") {
+          const id = joinValueOf(record.input, Number(ctx.record.offset), c);
+          const at = contribution.atMs === ctx.timestamp ? undefined : contribution.atMs;
+          if (contribution.side === "left") ctx.windows[w.name]?.left({ id }, at);
+          else ctx.windows[w.name]?.right(id, at);
+          continue;
+        }
         const values = valuesOf(w, contribution);
         if (contribution.atMs === ctx.timestamp) ctx.windows[w.name]?.add(values);
         else ctx.windows[w.name]?.add(values, contribution.atMs);
       }
     }
     for (const w of one.windows) {
+      if (w.kind === "join") continue;
       const result = ctx.windows[w.name]?.current(record.readAtMs) ?? null;
       const rest = { start: null, end: null, revision: 0, final: false, previous: null };
       ctx.out.said.emit(text({ ...rest, what: "read", window: w.name, key: ctx.key, result }));
     }
   };
-  const onWindow = (window: string) => (result: WindowResult, ctx: Ctx) => {
+  const joins = new Set(one.windows.flatMap(({ kind, name }) => (kind === "join" ? [name] : [])));
+  const onWindow = (window: string) => (given: WindowResult, ctx: Ctx) => {
+    const result = joins.has(window) ? { ...given, left: (given["left"] as { id: string } | null)?.id ?? null, at: ctx.timestamp } : given;
     const { start, end, revision, final, previous } = ctx.window;
     ctx.out.said.emit(text({ what: "window", window, key: ctx.key, start, end, revision, final, result, previous: previous ?? null }));
   };
@@ -233,6 +247,7 @@ export function definitionFor(one: Case): ProcessorDefinition | undefined {
 function windowFor(w: WindowCase): never {
   const make = (windows as unknown as { [kind: string]: (o: object) => never })[w.kind] as (o: object) => never;
   const ms = (n: number): string => `${n}ms`;
+  if (w.kind === "join") return make({ left: Left, right: s.string, within: ms(w.sizeMs), grace: ms(w.graceMs), unmatched: w.unmatched });
   const own = {
     tumbling: { size: ms(w.sizeMs) },
     hopping: { size: ms(w.sizeMs), every: ms(w.stepMs) },
