@@ -67,18 +67,33 @@ function bytes(value: unknown, what: string): Buffer {
   throw new RepriseError("SCHEMA_INVALID", `${what}: bytes were expected as key, got ${typeof value}`);
 }
 
+const scratch = new DataView(new ArrayBuffer(8));
+
 /** IEEE 754 doubles sort as bytes once the sign bit is flipped, and all bits of negative ones. −0 is written as 0. */
 export function encodeNumber(value: number): Buffer {
   const out = Buffer.allocUnsafe(8);
-  out.writeDoubleBE(value === 0 ? 0 : value, 0);
-  if ((out[0] as number) & 0x80) for (let i = 0; i < 8; i++) out[i] = ~(out[i] as number);
-  else out[0] = (out[0] as number) | 0x80;
+  writeNumber(out, value, 0);
   return out;
 }
 
-export function decodeNumber(bytes: Buffer): number {
-  const copy = Buffer.from(bytes.subarray(0, 8));
-  if ((copy[0] as number) & 0x80) copy[0] = (copy[0] as number) & 0x7f;
-  else for (let i = 0; i < 8; i++) copy[i] = ~(copy[i] as number);
-  return copy.readDoubleBE(0);
+/** The same into a buffer: 8 bytes at `at`. */
+export function writeNumber(out: Buffer, value: number, at: number): void {
+  scratch.setFloat64(0, value === 0 ? 0 : value);
+  const high = scratch.getInt32(0);
+  const low = scratch.getInt32(4);
+  out.writeInt32BE(high < 0 ? ~high : high ^ signBit, at);
+  out.writeInt32BE(high < 0 ? ~low : low, at + 4);
 }
+
+export const decodeNumber = (bytes: Buffer): number => readNumber(bytes, 0);
+
+/** The same from within a buffer. */
+export function readNumber(bytes: Buffer, at: number): number {
+  const high = bytes.readInt32BE(at);
+  const low = bytes.readInt32BE(at + 4);
+  scratch.setInt32(0, high < 0 ? high ^ signBit : ~high);
+  scratch.setInt32(4, high < 0 ? low : ~low);
+  return scratch.getFloat64(0);
+}
+
+const signBit = -0x80000000;

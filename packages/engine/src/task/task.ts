@@ -72,7 +72,7 @@ const maxReasonLength = 1000;
 /** Far more than windows that feed each other in a row need. */
 const maxChangeRounds = 1000;
 /** So many pairs and windows that pairs and windows of one record have caused are a sign of ever more. */
-const maxCausedChanges = 100_000;
+const maxCausedChanges = 300_000;
 /** Above what the headers of a dead letter take: a reason in UTF-8, topic names. */
 const deadLetterHeaderBytes = 8192;
 
@@ -531,20 +531,21 @@ export class Task {
     let ok = true;
     let caused = 0;
     for (let round = 0; ok && changes.size > 0; round++) {
-      if (round > 0) caused += changes.size;
-      if (round === maxChangeRounds || caused > maxCausedChanges) {
-        const endless = new Error(
-          `windows that are emitted when they change, or pairs of joins, have changed each other ${round} times (${caused} changes)`,
-        );
-        ok = this.onFault(endless, "fail", "HANDLER_FAILED", `does not come to an end after ${name}`);
-      }
+      if (round === maxChangeRounds) ok = this.endlessChanges(name, round);
       for (const change of changes.take()) {
         const emit = (due: DueWindow): boolean => this.emitWindow(change.window, change.entry, due);
+        if (round > 0) caused++;
         ok &&= change.given === undefined ? change.window.emitChange(change.entry, change.start, emit) : emit(change.given);
+        if (ok && caused + changes.size > maxCausedChanges) ok = this.endlessChanges(name, caused + changes.size);
       }
     }
     this.emittingChanges = false;
     return ok;
+  }
+
+  private endlessChanges(name: string, times: number): boolean {
+    const endless = new Error(`windows that are emitted when they change, or pairs of joins, have changed each other ${times} times`);
+    return this.onFault(endless, "fail", "HANDLER_FAILED", `does not come to an end after ${name}`);
   }
 
   private refusePromise(returned: unknown, name: string): void {

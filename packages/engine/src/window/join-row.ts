@@ -1,5 +1,5 @@
 import { latin1 } from "../internal/latin1.ts";
-import { decodeNumber, encodeNumber } from "../state/ordered-key.ts";
+import { readNumber, writeNumber } from "../state/ordered-key.ts";
 
 export type JoinSide = "left" | "right";
 
@@ -28,9 +28,10 @@ export const joinRowCodec = {
   decode: (bytes: Buffer): JoinRow => new JoinRow(bytes[0] === 1, Buffer.from(bytes.subarray(1))),
 };
 
-const firstIds: { readonly [S in JoinSide]: string } = { left: "\0", right: "\u0001" };
-const numberBytes = 4;
-const firstNumber = "\0".repeat(numberBytes);
+const timeAt = 1;
+const numberAt = 9;
+const idBytes = 13;
+const scratch = Buffer.alloc(idBytes);
 /** Above every character of a row id, which stands for a byte. */
 const above = "\u0100";
 
@@ -38,17 +39,15 @@ const above = "\u0100";
  * Row ids (latin1 of the subkey), [side][time][u32 number]: of each side by time, then arrival. The number is the contribution's place among those
  * of its side and time.
  */
-export const firstIdAt = (side: JoinSide, timeMs: number): string => firstIds[side] + latin1(encodeNumber(timeMs)) + firstNumber;
-
-/** Above all ids of the side with this time, below those with a later one. */
-export const endOfIdsAt = (side: JoinSide, timeMs: number): string => firstIds[side] + latin1(encodeNumber(timeMs)) + above;
-
-/** The id of the contribution that comes after the one with this id, of the same side and time. */
-export function nextId(id: string): string {
-  const bytes = Buffer.from(id, "latin1");
-  const at = bytes.length - numberBytes;
-  bytes.writeUInt32BE(bytes.readUInt32BE(at) + 1, at);
-  return latin1(bytes);
+export function joinRowId(side: JoinSide, timeMs: number, number: number): string {
+  scratch[0] = side === "left" ? 0 : 1;
+  writeNumber(scratch, timeMs, timeAt);
+  scratch.writeUInt32BE(number, numberAt);
+  return latin1(scratch);
 }
 
-export const timeOfJoinRow = (subkey: Buffer): number => decodeNumber(subkey.subarray(1));
+/** Above all ids of the side with this time, below those with a later one. */
+export const endOfIdsAt = (side: JoinSide, timeMs: number): string => joinRowId(side, timeMs, 0).slice(0, numberAt) + above;
+
+export const timeOfJoinRow = (subkey: Buffer): number => readNumber(subkey, timeAt);
+export const numberOfJoinRow = (subkey: Buffer): number => subkey.readUInt32BE(numberAt);

@@ -1,18 +1,15 @@
 import type { JoinDefinition } from "@reprise/processor";
 import { RepriseError, type SchemaRuntime, schemaRuntime } from "@reprise/schema";
 import type { WindowSlot } from "../definition/compiled-slot.ts";
-import { latin1 } from "../internal/latin1.ts";
 import type { KeyEntry } from "../state/key-entry.ts";
 import type { Row } from "../state/row.ts";
 import type { TaskState } from "../state/task-state.ts";
 import type { DueQueue } from "../time/due-queue.ts";
 import type { TaskClock } from "../time/task-clock.ts";
 import type { ChangeList } from "./change-list.ts";
-import { endOfIdsAt, firstIdAt, JoinRow, type JoinSide, nextId, timeOfJoinRow } from "./join-row.ts";
+import { endOfIdsAt, JoinRow, joinRowId, type JoinSide, numberOfJoinRow, timeOfJoinRow } from "./join-row.ts";
 import type { DueWindow, EmitWindow, EmittingWindow } from "./keyed-window.ts";
 import type { WindowParts } from "./make-window.ts";
-
-const sides = ["left", "right"] as const;
 
 /**
  * A join of two streams: each contribution is a row (slot, key, side, time, number), and waits from its arrival until the watermark reaches its
@@ -58,7 +55,7 @@ export class JoinWindow implements EmittingWindow {
     // What comes before has waited long enough, and is only there until its turn to be told of.
     const fromMs = Math.max(timeMs - withinMs, clock.watermarkMs - waitMs);
     let matched = false;
-    for (const row of state.loadedRows(entry, slot, firstIdAt(other, fromMs), endOfIdsAt(other, timeMs + withinMs))) {
+    for (const row of state.loadedRows(entry, slot, joinRowId(other, fromMs, 0), endOfIdsAt(other, timeMs + withinMs))) {
       const partner = row.value as JoinRow | undefined;
       const partnerMs = timeOfJoinRow(row.subkey as Buffer);
       if (partner === undefined || this.overMs(partnerMs) <= clock.watermarkMs) continue;
@@ -70,21 +67,25 @@ export class JoinWindow implements EmittingWindow {
       const lastMs = Math.max(timeMs, partnerMs);
       this.changes.addGiven(this, entry, 0, given(pair, Math.min(timeMs, partnerMs), lastMs, lastMs));
     }
-    state.set(state.row(entry, slot, this.freeId(entry, side, timeMs)), new JoinRow(matched && tells[side], bytes));
+    state.set(state.row(entry, slot, this.newId(entry, side, timeMs)), new JoinRow(matched && tells[side], bytes));
     this.queue.add(this.overMs(timeMs), slot * 2, entry.id);
     return true;
   }
 
+  /** What waits for one time and is in no pair is of one side: two of both would be a pair. */
   fire(entry: KeyEntry, dueMs: number, _phase: number, emit: EmitWindow): boolean {
-    for (const side of sides) {
-      for (const row of this.overAt(entry, side, dueMs)) {
-        const { matched, bytes } = row.value as JoinRow;
-        this.state.set(row, undefined);
-        if (matched || !this.tells[side]) continue;
-        const timeMs = timeOfJoinRow(row.subkey as Buffer);
-        const alone = { left: null, right: null, [side]: this.decode(side, bytes) };
-        if (!emit(given(alone, timeMs, timeMs, timeMs + this.withinMs))) return false;
-      }
+    return this.tellOf("left", entry, dueMs, emit) && this.tellOf("right", entry, dueMs, emit);
+  }
+
+  private tellOf(side: JoinSide, entry: KeyEntry, dueMs: number, emit: EmitWindow): boolean {
+    for (const row of this.overAt(entry, side, dueMs)) {
+      const { matched, bytes } = row.value as JoinRow;
+      this.state.set(row, undefined);
+      if (matched || !this.tells[side]) continue;
+      const timeMs = timeOfJoinRow(row.subkey as Buffer);
+      const value = this.decode(side, bytes);
+      const alone = side === "left" ? { left: value, right: null } : { left: null, right: value };
+      if (!emit(given(alone, timeMs, timeMs, timeMs + this.withinMs))) return false;
     }
     return true;
   }
@@ -104,19 +105,24 @@ export class JoinWindow implements EmittingWindow {
     const aboutMs = dueMs - this.waitMs;
     const slackMs = 4 * Number.EPSILON * (Math.abs(dueMs) + this.waitMs);
     const rows: Row[] = [];
-    for (const row of this.state.loadedRows(entry, this.slot.slot, firstIdAt(side, aboutMs - slackMs), endOfIdsAt(side, aboutMs + slackMs)))
+    for (const row of this.state.loadedRows(
+      entry,
+      this.slot.slot,
+      joinRowId(side, aboutMs - slackMs, 0),
+      endOfIdsAt(side, aboutMs + slackMs),
+    ))
       if (row.value !== undefined && this.overMs(timeOfJoinRow(row.subkey as Buffer)) === dueMs) rows.push(row);
     return rows;
   }
 
   /** The id of one more contribution of this side and time: behind those that are there. */
-  private freeId(entry: KeyEntry, side: JoinSide, timeMs: number): string {
+  private newId(entry: KeyEntry, side: JoinSide, timeMs: number): string {
     const { state } = this;
     const { slot } = this.slot;
-    const first = firstIdAt(side, timeMs);
+    const first = joinRowId(side, timeMs, 0);
     if (state.rowsOf(entry, slot).get(first)?.value === undefined) return first;
     for (const row of state.loadedRows(entry, slot, first, endOfIdsAt(side, timeMs), true))
-      if (row.value !== undefined) return nextId(latin1(row.subkey as Buffer));
+      if (row.value !== undefined) return joinRowId(side, timeMs, numberOfJoinRow(row.subkey as Buffer) + 1);
     return first;
   }
 
