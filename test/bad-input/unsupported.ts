@@ -27,9 +27,9 @@ export const unsupported: readonly { readonly named: string; readonly make: () =
       processor({ ...about, inputs: { clicks }, state: { last: state.value(Click, { view: { index: ["page"] } }) } }).handle({ on }),
   },
   {
-    named: "windows.w: items",
+    named: "windows.w: items of windows.session()",
     make: () =>
-      processor({ ...about, inputs: { clicks }, windows: { w: windows.tumbling({ size: "1h", items: s.string, aggregate: {} }) } }).handle({
+      processor({ ...about, inputs: { clicks }, windows: { w: windows.session({ gap: "1h", items: s.string, aggregate: {} }) } }).handle({
         on,
         onWindow,
       } as never),

@@ -6,11 +6,12 @@ import { decodeStamped, encodeStamped, type Stamped } from "../state/stamped.ts"
 import type { SlotCodec } from "../state/task-state.ts";
 import { decodeVersions, encodeVersions, type TableVersions } from "../table/table-versions.ts";
 import { type AggregateDefinitions, compileAggregates } from "../window/aggregate-layout.ts";
+import { itemCodec } from "../window/item-rows.ts";
 import { joinRowCodec } from "../window/join-row.ts";
 import { windowRowCodec } from "../window/window-row.ts";
 import type { AnyFunction, HandlerGroup } from "./compiled-processor.ts";
 import type { CompiledSlot } from "./compiled-slot.ts";
-import { slotOrder } from "./slot-order.ts";
+import { itemSlotsOf, slotOrder } from "./slot-order.ts";
 
 /** One slot per declared state, window, timer and table, sorted by name: the order in which things fire that are due at the same time. */
 export function compileSlots(definition: ProcessorDefinition, handlers: { readonly [group: string]: HandlerGroup }): CompiledSlot[] {
@@ -20,15 +21,16 @@ export function compileSlots(definition: ProcessorDefinition, handlers: { readon
     timers: Object.keys(definition.timers),
     windows: Object.keys(definition.windows),
   });
-  if (named.length > 200)
+  const itemSlots = itemSlotsOf(named, (window) => definition.windows[window]?.items !== undefined);
+  if (named.length + itemSlots.size > 200)
     throw new RepriseError(
       "INVALID_DECLARATION",
-      `${definition.name} declares ${named.length} states, windows, timers and tables; at most 200`,
+      `${definition.name} declares ${named.length} states, windows, timers and tables${itemSlots.size > 0 ? `, ${itemSlots.size} of them with items, which count twice` : ""}; at most 200`,
     );
   return named.map(({ name, group }, slot): CompiledSlot => {
     if (group === "state") return compileState(definition, name, slot);
     if (group === "table") return compileTable(definition, name, slot);
-    if (group === "window") return compileWindow(definition, name, slot, handlers);
+    if (group === "window") return compileWindow(definition, name, slot, itemSlots.get(name), handlers);
     const id = definition.timers[name]?.id as Schema<unknown> | undefined;
     return {
       kind: "timer",
@@ -88,6 +90,7 @@ function compileWindow(
   definition: ProcessorDefinition,
   name: string,
   slot: number,
+  itemSlot: number | undefined,
   handlers: { readonly [group: string]: HandlerGroup },
 ): CompiledSlot {
   const window = definition.windows[name] as WindowDefinition;
@@ -96,15 +99,25 @@ function compileWindow(
     name,
     slot,
     definition: window,
-    layout: compileAggregates(window.aggregate as AggregateDefinitions, name, window.type === "session" || window.type === "rolling"),
+    // Windows with items are never put together from parts.
+    layout: compileAggregates(
+      window.aggregate as AggregateDefinitions,
+      name,
+      (window.type === "session" || window.type === "rolling") && window.items === undefined,
+    ),
     view: window.view,
+    items: window.items === undefined || itemSlot === undefined ? undefined : { slot: itemSlot, id: schemaRuntime(window.items) },
     onWindow: handlers["onWindow"]?.[name],
     onLate: handlers["onLate"]?.[name],
   };
 }
 
-/** How the rows of a slot are stored. */
-export function codecOf(slot: CompiledSlot): SlotCodec {
+/** How the rows of all slots are stored: of those that are declared, then of windows' items. */
+export function slotCodecsOf(slots: readonly CompiledSlot[]): SlotCodec[] {
+  return [...slots.map(codecOf), ...slots.flatMap((slot) => (slot.kind === "window" && slot.items !== undefined ? [itemCodec] : []))];
+}
+
+function codecOf(slot: CompiledSlot): SlotCodec {
   switch (slot.kind) {
     case "value":
     case "map": {

@@ -3,7 +3,7 @@ import type { EventsDefinition, ProcessorDefinition, ReferenceTableDefinition, T
 import { clockTopicOf } from "../control/names.ts";
 import { heldCodec } from "../order/held-row.ts";
 import type { SlotCodec } from "../state/task-state.ts";
-import { codecOf, compileSlots } from "./compile-slots.ts";
+import { slotCodecsOf, compileSlots } from "./compile-slots.ts";
 import type { CompiledSlot, TableSlot } from "./compiled-slot.ts";
 import { EventCodec, eventHandler, ignoredTypes } from "./event-codec.ts";
 import { assertSupported } from "./unsupported.ts";
@@ -60,6 +60,7 @@ export interface CompiledProcessor {
   readonly outputs: readonly CompiledOutput[];
   /** Sorted by name, then kind: the order in which things fire that are due at the same time. */
   readonly slots: readonly CompiledSlot[];
+  /** Of `slots`; then of the items of windows; then of held records. */
   readonly slotCodecs: readonly SlotCodec[];
   /** Watermark = stream time − this. Infinity: only the inputs' watermark functions move it. */
   readonly disorderMs: number;
@@ -94,7 +95,8 @@ export function compileProcessor(definition: ProcessorDefinition, params: unknow
     if (slot.kind === "table") inputs.push(compileTableInput(definition.tables[slot.name] as ReferenceTableDefinition, slot));
   }
   if (definition.clockMs !== undefined) inputs.push(clockInput(clockTopicOf(definition.name, definition.clockMs)));
-  const heldSlot = definition.order === "event-time" ? slots.length : undefined;
+  const slotCodecs = slotCodecsOf(slots);
+  const heldSlot = definition.order === "event-time" ? slotCodecs.length : undefined;
   return {
     definition,
     name: definition.name,
@@ -114,7 +116,7 @@ export function compileProcessor(definition: ProcessorDefinition, params: unknow
       };
     }),
     slots,
-    slotCodecs: heldSlot === undefined ? slots.map(codecOf) : [...slots.map(codecOf), heldCodec],
+    slotCodecs: heldSlot === undefined ? slotCodecs : [...slotCodecs, heldCodec],
     heldSlot,
     disorderMs,
     params: compileParams(definition, params),

@@ -45,8 +45,15 @@ export interface WindowSlot {
   readonly definition: WindowDefinition;
   readonly layout: AggregateLayout;
   readonly view: boolean;
+  readonly items: WindowItemsSlot | undefined;
   readonly onWindow: ((result: unknown, ctx: unknown) => unknown) | undefined;
   readonly onLate: ((values: unknown, ctx: unknown) => unknown) | undefined;
+}
+
+/** With `items`: where the contributions of a window are kept, in a slot of their own behind all that is declared. */
+export interface WindowItemsSlot {
+  readonly slot: number;
+  readonly id: SchemaRuntime<unknown>;
 }
 
 /** What a task knows of a table: its partition of one that has the processor's key, all of a broadcast one. */

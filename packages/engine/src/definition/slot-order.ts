@@ -19,3 +19,9 @@ export function slotOrder(d: { readonly [part in "state" | "tables" | "timers" |
   ];
   return slots.sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : a.group < b.group ? -1 : 1));
 }
+
+/** The slots of windows' items, by window: behind all that is declared, in the same order. */
+export function itemSlotsOf(slots: readonly NamedSlot[], hasItems: (window: string) => boolean): ReadonlyMap<string, number> {
+  const windows = slots.filter(({ name, group }) => group === "window" && hasItems(name));
+  return new Map(windows.map(({ name }, i) => [name, slots.length + i]));
+}

@@ -19,7 +19,7 @@ export function unsupportedFeatures(definition: ProcessorDefinition): string[] {
     if (state.view !== undefined && state.view.index.length > 0) out.push(`state.${name}: view index`);
   }
   for (const [name, window] of Object.entries(definition.windows)) {
-    if (window.items !== undefined) out.push(`windows.${name}: items`);
+    if (window.items !== undefined && window.type === "session") out.push(`windows.${name}: items of windows.session()`);
   }
   for (const [where, schema] of schemasOf(definition)) {
     const { format } = describeSchema(schema);

@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from "node:util";
 import { RepriseError, type SchemaDescription, schemaIncompatibility } from "@reprise/schema";
 import type { Manifest, PartManifest } from "@reprise/processor";
 import { clockTopicOf } from "../control/names.ts";
-import { type NamedSlot, slotOrder } from "../definition/slot-order.ts";
+import { itemSlotsOf, type NamedSlot, slotOrder } from "../definition/slot-order.ts";
 
 /** What becomes of the rows of one slot. */
 export interface SlotMove extends NamedSlot {
@@ -19,8 +19,8 @@ export interface SlotMove extends NamedSlot {
 /** How the state of one version becomes that of another. */
 export interface StateMigration {
   readonly moves: readonly SlotMove[];
-  /** Held records stand in the slot behind all others. */
-  readonly held: { readonly from: number; readonly to: number } | undefined;
+  /** The slots of windows' items that are kept, and then that of held records, which stands behind all others. */
+  readonly hidden: readonly { readonly from: number; readonly to: number }[];
   /** What is left behind or begins empty, for people. */
   readonly notes: readonly string[];
 }
@@ -44,7 +44,7 @@ class Plan implements StateMigration {
   readonly moves: SlotMove[] = [];
   readonly notes: string[] = [];
   readonly faults: string[] = [];
-  readonly held: StateMigration["held"];
+  readonly hidden: StateMigration["hidden"];
   private readonly from: Manifest;
   private readonly to: Manifest;
 
@@ -63,7 +63,19 @@ class Plan implements StateMigration {
     for (const slot of before) {
       if (!after.some((one) => one.name === slot.name && one.group === slot.group)) this.notes.push(`${nameOf(slot)} is left behind`);
     }
-    this.held = from.order === "event-time" ? { from: before.length, to: after.length } : undefined;
+    this.hidden = this.moveHidden(before, after);
+  }
+
+  private moveHidden(before: readonly NamedSlot[], after: readonly NamedSlot[]): StateMigration["hidden"] {
+    const items = (slots: readonly NamedSlot[], { windows }: Manifest): ReadonlyMap<string, number> =>
+      itemSlotsOf(slots, (window) => (windows[window]?.["items"] ?? null) !== null);
+    const [old, now] = [items(before, this.from), items(after, this.to)];
+    const hidden = this.moves.flatMap(({ group, name }) => {
+      const [from, to] = [old.get(name), now.get(name)];
+      return group === "window" && from !== undefined && to !== undefined ? [{ from, to }] : [];
+    });
+    if (this.from.order === "event-time") hidden.push({ from: before.length + old.size, to: after.length + now.size });
+    return hidden;
   }
 
   private move(slot: NamedSlot, from: number, to: number): void {

@@ -31,7 +31,7 @@ export class RowMigration {
       const slot = processor.slots[move.to] as CompiledSlot;
       this.moves.set(move.from, { to: move.to, change: changeOf(slot, move, processor, fromVersion, stateTimeMs) });
     }
-    if (plan.held !== undefined) this.moves.set(plan.held.from, { to: plan.held.to, change: undefined });
+    for (const { from, to } of plan.hidden) this.moves.set(from, { to, change: undefined });
   }
 
   /** Undefined: it is left behind. @throws RepriseError STATE_INCOMPATIBLE naming the state and the key */

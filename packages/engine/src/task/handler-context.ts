@@ -5,6 +5,7 @@ import { maxRecordBytes, type OutputBuffer } from "../output/output-buffer.ts";
 import { hash128, hashResult } from "../state/digest.ts";
 import type { TaskState } from "../state/task-state.ts";
 import type { DueQueue } from "../time/due-queue.ts";
+import { ItemWindow } from "../window/item-window.ts";
 import type { JoinWindow } from "../window/join-window.ts";
 import type { EmittingWindow, KeyedWindow } from "../window/keyed-window.ts";
 import type { Frame } from "./frame.ts";
@@ -18,7 +19,7 @@ import { ListHandle } from "./list-handle.ts";
 import { MapHandle, ValueHandle } from "./state-handles.ts";
 import type { TaskHooks } from "./task-hooks.ts";
 import { TimerHandle, TimersById } from "./timer-handles.ts";
-import { type LateSink, WindowHandle } from "./window-handle.ts";
+import { ItemWindowHandle, type LateSink, WindowHandle } from "./window-handle.ts";
 import { readHeaders } from "./record-headers.ts";
 
 export interface ContextParts {
@@ -117,10 +118,13 @@ function makeHandle(slot: CompiledSlot, parts: ContextParts): unknown {
       return new MapHandle(slot, parts.state, parts.frame, parts.expiries[slot.slot]);
     case "list":
       return new ListHandle(slot, parts.state, parts.frame, parts.expiries[slot.slot]);
-    case "window":
-      return slot.definition.type === "join"
-        ? new JoinHandle(parts.windows.get(slot.name) as JoinWindow, parts.frame, parts.late)
-        : new WindowHandle(parts.windows.get(slot.name) as KeyedWindow, parts.frame, parts.late);
+    case "window": {
+      const window = parts.windows.get(slot.name);
+      if (slot.definition.type === "join") return new JoinHandle(window as JoinWindow, parts.frame, parts.late);
+      return window instanceof ItemWindow
+        ? new ItemWindowHandle(window, parts.frame, parts.late)
+        : new WindowHandle(window as KeyedWindow, parts.frame, parts.late);
+    }
     case "table": {
       const table = parts.tables.find((one) => one.slot === slot) as ReferenceTable;
       return slot.broadcast ? new BroadcastHandle(table, parts.frame) : new TableHandle(table, parts.frame);

@@ -23,7 +23,7 @@ import { expiryRestorer, removeExpired } from "../time/remove-expired.ts";
 import { ReferenceTable } from "../table/reference-table.ts";
 import { TaskClock } from "../time/task-clock.ts";
 import { ChangeList } from "../window/change-list.ts";
-import type { DueWindow, EmittingWindow, KeyedWindow, WindowValues } from "../window/keyed-window.ts";
+import type { DueWindow, EmittingWindow, EmitWindow, KeyedWindow, WindowValues } from "../window/keyed-window.ts";
 import { makeWindow } from "../window/make-window.ts";
 import { Frame } from "./frame.ts";
 import { HandlerContext } from "./handler-context.ts";
@@ -244,14 +244,14 @@ export class Task {
   private restorerOf(index: number): ((row: StoredRow) => void) | undefined {
     const slot = this.processor.slots[index];
     const expiry = this.expiries[index];
-    if (slot === undefined) {
+    if (index === this.processor.heldSlot) {
       return (row) => {
         const { key, subkey } = parseRowKey(row.key);
         this.timeOrder?.restore(latin1(key), subkey);
       };
     }
-    if (expiry !== undefined) return expiryRestorer(slot, expiry);
-    if (slot.kind !== "window" && slot.kind !== "timer") return undefined;
+    if (slot !== undefined && expiry !== undefined) return expiryRestorer(slot, expiry);
+    if (slot?.kind !== "window" && slot?.kind !== "timer") return undefined;
     const codec = this.processor.slotCodecs[index];
     return (row) => {
       const { key, subkey } = parseRowKey(row.key);
@@ -535,7 +535,7 @@ export class Task {
       for (const change of changes.take()) {
         const emit = (due: DueWindow): boolean => this.emitWindow(change.window, change.entry, due);
         if (round > 0) caused++;
-        ok &&= change.given === undefined ? change.window.emitChange(change.entry, change.start, emit) : emit(change.given);
+        ok &&= change.given === undefined ? this.emitChange(change.window, change.entry, change.start, emit) : emit(change.given);
         if (ok && caused + changes.size > maxCausedChanges) ok = this.endlessChanges(name, caused + changes.size);
       }
     }
@@ -580,7 +580,25 @@ export class Task {
     const window = this.windows.get(slot?.name as string) as EmittingWindow;
     const entry = this.state.entry(id);
     this.state.loadNow(entry);
-    return window.fire(entry, dueMs, dueSlot & 1, (due) => this.emitWindow(window, entry, due));
+    try {
+      return window.fire(entry, dueMs, dueSlot & 1, (due) => this.emitWindow(window, entry, due));
+    } catch (error) {
+      return this.onUnmade(error);
+    }
+  }
+
+  private emitChange(window: KeyedWindow, entry: KeyEntry, start: number, emit: EmitWindow): boolean {
+    try {
+      return window.emitChange(entry, start, emit);
+    } catch (error) {
+      return this.onUnmade(error);
+    }
+  }
+
+  /** A window that can't be made anew from its items stops the task, whatever the policy: no record is to blame, and leaving it out would be a gap. */
+  private onUnmade(error: unknown): boolean {
+    if (!RepriseError.is(error) || error.code !== "HANDLER_FAILED") throw error;
+    return this.onFault(error, "fail", "HANDLER_FAILED", "failed");
   }
 
   private emitWindow({ slot }: EmittingWindow, entry: KeyEntry, due: DueWindow): boolean {

@@ -1,4 +1,5 @@
 import { RepriseError } from "@reprise/schema";
+import type { ItemWindow } from "../window/item-window.ts";
 import type { EmittingWindow, KeyedWindow, WindowValues } from "../window/keyed-window.ts";
 import type { Frame } from "./frame.ts";
 
@@ -10,10 +11,10 @@ export interface LateSink {
   count(window: EmittingWindow, timeMs: number, windows: number, start: number, end: number): void;
 }
 
-/** `ctx.windows.<name>`. */
-export class WindowHandle {
-  private readonly window: KeyedWindow;
-  private readonly frame: Frame;
+/** What handles of all windows have: reading, and what late contributions meet. */
+abstract class AnyWindowHandle<W extends KeyedWindow> {
+  protected readonly window: W;
+  protected readonly frame: Frame;
   private readonly sink: LateSink;
   /** What is being added, and what it was late for so far: `late` is one function for all records. */
   private values: WindowValues = {};
@@ -21,22 +22,22 @@ export class WindowHandle {
   private lateStart = 0;
   private lateEnd = 0;
 
-  constructor(window: KeyedWindow, frame: Frame, sink: LateSink) {
+  constructor(window: W, frame: Frame, sink: LateSink) {
     this.window = window;
     this.frame = frame;
     this.sink = sink;
   }
 
-  add(values: WindowValues, at?: number): void {
-    const frame = this.frame.live();
-    const timeMs = at === undefined ? frame.timestampMs : checkWindowTime(at, this.window);
+  protected begin(values: WindowValues): void {
     this.values = values;
     this.lateWindows = 0;
-    this.window.add(frame.entry, values, timeMs, this.late);
+  }
+
+  protected end(timeMs: number): void {
     if (this.lateWindows > 0) this.sink.count(this.window, timeMs, this.lateWindows, this.lateStart, this.lateEnd);
   }
 
-  private readonly late = (start: number, end: number): void => {
+  protected readonly late = (start: number, end: number): void => {
     if (this.lateWindows++ === 0) this.lateStart = start;
     this.lateEnd = end;
     if (this.window.slot.definition.late !== "handle") return;
@@ -49,6 +50,33 @@ export class WindowHandle {
   current(at?: number): unknown {
     const frame = this.frame.live();
     return this.window.current(frame.entry, at === undefined ? frame.timestampMs : checkWindowTime(at, this.window));
+  }
+}
+
+/** `ctx.windows.<name>`. */
+export class WindowHandle extends AnyWindowHandle<KeyedWindow> {
+  add(values: WindowValues, at?: number): void {
+    const frame = this.frame.live();
+    const timeMs = at === undefined ? frame.timestampMs : checkWindowTime(at, this.window);
+    this.begin(values);
+    this.window.add(frame.entry, values, timeMs, this.late);
+    this.end(timeMs);
+  }
+}
+
+/** `ctx.windows.<name>` of a window with `items`. */
+export class ItemWindowHandle extends AnyWindowHandle<ItemWindow> {
+  put(id: unknown, values: WindowValues, at?: number): void {
+    const frame = this.frame.live();
+    const timeMs = at === undefined ? frame.timestampMs : checkWindowTime(at, this.window);
+    this.begin(values);
+    this.window.put(frame.entry, id, values, timeMs, this.late);
+    this.end(timeMs);
+  }
+
+  remove(id: unknown): void {
+    const { entry } = this.frame.live();
+    this.window.withdraw(entry, id);
   }
 }
 

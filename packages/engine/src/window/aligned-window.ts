@@ -14,8 +14,8 @@ import type { MutableWindowRow, WindowRow } from "./window-row.ts";
  * and end + grace (phase 0 with "final", else 1), from which the window follows; with `throttle` it does not, and all of the key are looked at.
  */
 export class AlignedWindow extends RowWindow {
-  private readonly bounds: Bounds;
-  private readonly throttled: boolean;
+  protected readonly bounds: Bounds;
+  protected readonly throttled: boolean;
 
   constructor(slot: WindowSlot, definition: AlignedDefinition, parts: WindowParts) {
     super(slot, parts);
@@ -38,8 +38,7 @@ export class AlignedWindow extends RowWindow {
   private addTo(start: number, entry: KeyEntry, values: WindowValues, timeMs: number, late: (start: number, end: number) => void): void {
     const { slot, emission } = this;
     const end = this.bounds.endOf(start);
-    const { watermarkMs } = this.clock;
-    if (end + emission.graceMs <= watermarkMs) {
+    if (end + emission.graceMs <= this.clock.watermarkMs) {
       late(start, end);
       return;
     }
@@ -47,20 +46,25 @@ export class AlignedWindow extends RowWindow {
     const before = row.value as WindowRow | undefined;
     const next: MutableWindowRow = copyOf(before ?? slot.layout.empty);
     slot.layout.add(next, values, timeMs);
+    if (this.throttled && before !== undefined) emission.carry(before, next);
+    this.store(entry, row, before, next, start, end);
+  }
+
+  /** Lets the row be what it has become, and sees to it that it comes up in time. */
+  protected store(entry: KeyEntry, row: Row, before: WindowRow | undefined, next: WindowRow, start: number, end: number): void {
+    const { emission, slot } = this;
+    this.state.set(row, next);
     if (this.throttled) {
-      if (before !== undefined) emission.carry(before, next);
-      this.state.set(row, next);
       this.attend(entry, next, start, end, before === undefined ? Number.POSITIVE_INFINITY : emission.dueOf(before, end));
       return;
     }
-    this.state.set(row, next);
     if (before === undefined) this.schedule(entry.id, end);
-    else if (emission.emit === "end" && end <= watermarkMs) this.queue.add(end, slot.slot * 2, entry.id);
+    else if (emission.emit === "end" && end <= this.clock.watermarkMs) this.queue.add(end, slot.slot * 2, entry.id);
     if (emission.emit === "change") this.changes.add(this, entry, start);
   }
 
   /** A row that was used last and still has a value is still the one: rows are only forgotten when they are absent. */
-  private rowOf(entry: KeyEntry, start: number): Row {
+  protected rowOf(entry: KeyEntry, start: number): Row {
     const { slot } = this.slot;
     const recent = entry.recentRow[slot];
     if (recent !== undefined && entry.recentStart[slot] === start && recent.value !== undefined) return recent;
@@ -114,10 +118,8 @@ export class AlignedWindow extends RowWindow {
     const value = row?.value as WindowRow | undefined;
     if (row === undefined || value === undefined) return true;
     if (emission.keepMs > 0) this.queue.add(end + emission.graceMs + emission.keepMs, this.slot.slot * 2 + 1, entry.id);
-    if (emission.emit === "final" && value.revision === 0) {
-      const next = emission.keepMs > 0 ? emission.emitted(value) : undefined;
-      return emit(this.take(row, value, this.bounds.startOfEnd(end), end, next));
-    }
+    if (emission.emit === "final" && emission.pending(value))
+      return emit(this.take(row, this.bounds.startOfEnd(end), end, emission.keepMs > 0));
     if (emission.keepMs === 0) this.state.set(row, undefined);
     return true;
   }
@@ -127,7 +129,7 @@ export class AlignedWindow extends RowWindow {
     if (row?.value !== undefined) this.state.set(row, undefined);
   }
 
-  private rowEnding(entry: KeyEntry, end: number): Row | undefined {
+  protected rowEnding(entry: KeyEntry, end: number): Row | undefined {
     const start = this.bounds.startOfEnd(end);
     return this.bounds.endOf(start) === end ? this.rows(entry).get(this.ids.id(start)) : undefined;
   }

@@ -1,8 +1,8 @@
-import type { CalendarDefinition, GlobalDefinition, HoppingDefinition, TumblingDefinition } from "@reprise/processor";
+import type { CalendarDefinition, GlobalDefinition, HoppingDefinition, RollingDefinition, TumblingDefinition } from "@reprise/processor";
 import { CalendarBounds } from "./calendar-bounds.ts";
 
 /** Kinds whose windows have bounds that no record changes. */
-export type AlignedDefinition = TumblingDefinition | HoppingDefinition | CalendarDefinition | GlobalDefinition;
+export type AlignedDefinition = TumblingDefinition | HoppingDefinition | RollingDefinition | CalendarDefinition | GlobalDefinition;
 
 /** Which windows hold a time: [start, end), epoch ms. */
 export interface Bounds {
@@ -24,6 +24,8 @@ export function boundsOf(definition: AlignedDefinition): Bounds {
       return new SteppedBounds(definition.sizeMs, definition.sizeMs);
     case "hopping":
       return new SteppedBounds(definition.sizeMs, definition.everyMs);
+    case "rolling":
+      return new SteppedBounds(definition.sizeMs, definition.stepMs);
     case "calendar":
       return new CalendarBounds(definition.per, definition.zone);
     case "global":

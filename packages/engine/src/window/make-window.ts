@@ -4,6 +4,7 @@ import type { DueQueue } from "../time/due-queue.ts";
 import type { TaskClock } from "../time/task-clock.ts";
 import { AlignedWindow } from "./aligned-window.ts";
 import type { ChangeList } from "./change-list.ts";
+import { ItemWindow } from "./item-window.ts";
 import { JoinWindow } from "./join-window.ts";
 import type { KeyedWindow } from "./keyed-window.ts";
 import { KeptRollingWindow } from "./kept-rolling-window.ts";
@@ -21,6 +22,8 @@ export interface WindowParts {
 
 export function makeWindow(slot: WindowSlot, parts: WindowParts): KeyedWindow | JoinWindow {
   const { definition } = slot;
+  if (slot.items !== undefined && definition.type !== "session" && definition.type !== "join")
+    return new ItemWindow(slot, definition, parts);
   switch (definition.type) {
     case "tumbling":
     case "hopping":

@@ -39,13 +39,14 @@ export abstract class RowWindow implements KeyedWindow {
     const row = this.state.rowsOf(entry, this.slot.slot).get(this.ids.id(start));
     const value = row?.value as WindowRow | undefined;
     if (row === undefined || value === undefined || !this.emission.pending(value)) return true;
-    return emit(this.take(row, value, start, this.endOf(start, value), this.emission.emitted(value)));
+    return emit(this.take(row, start, this.endOf(start, value), true));
   }
 
-  /** What is emitted, after the row has become what it is afterwards. */
-  protected take(row: Row, value: WindowRow, start: number, end: number, next: WindowRow | undefined): DueWindow {
+  /** What is emitted, after the row has become what it is afterwards. @param kept whether there is a row afterwards */
+  protected take(row: Row, start: number, end: number, kept: boolean): DueWindow {
+    const value = row.value as WindowRow;
     const due = this.emission.due(value, start, end);
-    this.state.set(row, next);
+    this.state.set(row, kept ? this.emission.emitted(value) : undefined);
     return due;
   }
 
@@ -62,7 +63,7 @@ export abstract class RowWindow implements KeyedWindow {
       const close = end + emission.graceMs;
       const over = dueMs >= close + emission.keepMs;
       if (emission.pending(value) && emission.dueOf(value, end) <= dueMs) {
-        if (!emit(this.take(row, value, start, end, over ? undefined : emission.emitted(value)))) return false;
+        if (!emit(this.take(row, start, end, !over))) return false;
       } else if (over) this.state.set(row, undefined);
     }
     this.queueNext(entry);

@@ -29,8 +29,15 @@ export class WindowEmission {
   /** It has something that was not emitted, and that is to be. */
   pending(row: WindowRow): boolean {
     if (this.emit === "none") return false;
+    if (this.slot.items !== undefined) return this.itemsPending(row);
     if (this.emit === "final") return row.revision === 0;
     return row.emitted === undefined || row.emitted.count !== row.count;
+  }
+
+  /** Who had something is told that it is empty; who had nothing is not. */
+  private itemsPending({ count, revision, emitted, changed }: WindowRow): boolean {
+    if (this.emit === "final") return revision === 0 && count > 0;
+    return changed === true && (count > 0 || (emitted !== undefined && emitted.count > 0));
   }
 
   /** A change is emitted when its handler has returned, not later. */
