@@ -96,6 +96,7 @@ export const metricTable = {
     "Held records that were handled before their time, because more were held than may be: what is late depends on it.",
   ),
   reprise_watermarks_ignored_total: worker("counter", task, "What records said of the watermark that was below it already."),
+  reprise_items_unknown_total: worker("counter", task, "Items that were to be removed from windows and were in none that is open."),
   reprise_dead_letters_total: worker(
     "counter",
     ["topic", "reason"],

@@ -177,6 +177,7 @@ export class WorkerMetrics {
       lateRecords: 0,
       releasedEarly: 0,
       watermarkIgnored: 0,
+      itemsUnknown: 0,
       hits: 0,
       misses: 0,
       lateMerged: 0,
@@ -194,6 +195,7 @@ export class WorkerMetrics {
     this.metrics.counter("reprise_late_arrivals_total").inc({ partition }, now.lateRecords - before.lateRecords);
     this.metrics.counter("reprise_released_early_total").inc({ partition }, now.releasedEarly - before.releasedEarly);
     this.metrics.counter("reprise_watermarks_ignored_total").inc({ partition }, now.watermarkIgnored - before.watermarkIgnored);
+    this.metrics.counter("reprise_items_unknown_total").inc({ partition }, now.itemsUnknown - before.itemsUnknown);
     this.metrics.counter("reprise_cache_hits_total").inc({ partition }, now.hits - before.hits);
     this.metrics.counter("reprise_cache_misses_total").inc({ partition }, now.misses - before.misses);
     this.countFaults(partition, task.faults);

@@ -31,7 +31,7 @@ function sessionOf(...fakes: readonly FakeTask[]): Session {
           counters: {
             records: position,
             ...{ lateDropped: 0, lateDeadLettered: 0, lateHandled: 0, skipped: 0, deadLetters: 0 },
-            ...{ lateRecords: 0, releasedEarly: 0, watermarkIgnored: 0 },
+            ...{ lateRecords: 0, releasedEarly: 0, watermarkIgnored: 0, itemsUnknown: 0 },
           },
           state: { hits: 0, misses: 0 },
           position: { in: position },

@@ -23,6 +23,8 @@ export interface TaskCounters {
   releasedEarly: number;
   /** What watermark functions said that was below the watermark. */
   watermarkIgnored: number;
+  /** What was to be removed from windows with `items` and was in none that is open. */
+  itemsUnknown: number;
 }
 
 /** Contributions that came after a window was over, since the task was opened: what there is to replay. */

@@ -97,6 +97,7 @@ export class Task {
     lateRecords: 0,
     releasedEarly: 0,
     watermarkIgnored: 0,
+    itemsUnknown: 0,
   };
   /** The skipped and dead-lettered records of `counters`, one by one; few. */
   readonly faults: FaultCount[] = [];
@@ -198,6 +199,7 @@ export class Task {
       late: {
         handle: (window, values, start, end) => this.handleLate(window, values, start, end),
         count: (window, timeMs, windows, start, end) => this.countLate(window, timeMs, windows, start, end),
+        unknown: () => void this.counters.itemsUnknown++,
       },
     });
     this.batch = new RecordBatch(options.batchRecords ?? 2048);

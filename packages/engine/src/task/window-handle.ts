@@ -9,13 +9,15 @@ export interface LateSink {
   handle(window: KeyedWindow, values: WindowValues, start: number, end: number): void;
   /** Once per contribution, when all its windows were tried; of `windows` the first begins at `start`, and the last ends at `end`. */
   count(window: EmittingWindow, timeMs: number, windows: number, start: number, end: number): void;
+  /** What was to be removed is in no open window: its time is over, or it did not come yet. */
+  unknown(): void;
 }
 
 /** What handles of all windows have: reading, and what late contributions meet. */
 abstract class AnyWindowHandle<W extends KeyedWindow> {
   protected readonly window: W;
   protected readonly frame: Frame;
-  private readonly sink: LateSink;
+  protected readonly sink: LateSink;
   /** What is being added, and what it was late for so far: `late` is one function for all records. */
   private values: WindowValues = {};
   private lateWindows = 0;
@@ -76,7 +78,7 @@ export class ItemWindowHandle extends AnyWindowHandle<ItemWindow> {
 
   remove(id: unknown): void {
     const { entry } = this.frame.live();
-    this.window.withdraw(entry, id);
+    if (!this.window.withdraw(entry, id)) this.sink.unknown();
   }
 }
 
