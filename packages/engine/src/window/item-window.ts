@@ -48,16 +48,11 @@ export class ItemWindow extends AlignedWindow {
     const timeMs = at + 0;
     const id = items.idOf(givenId);
     const bytes = encodeContribution(values, this.fields, slot.name);
-    let before = this.known(entry, id);
+    const before = this.known(entry, id);
     if (before !== undefined && before.place.timeMs === timeMs && before.content.values.equals(bytes)) return;
     const starts = this.startsOf(timeMs);
-    const missed = [...starts, ...(before === undefined ? [] : this.startsWith(before))].filter((start) => this.isClosed(start));
-    if (missed.length > 0) {
-      for (const start of new Set(missed.sort((a, b) => a - b))) late(start, this.bounds.endOf(start));
-      // Who is told of it may put, too.
-      before = this.known(entry, id);
-    }
     const after = starts.filter((start) => !this.isClosed(start));
+    const missed = [...starts, ...(before === undefined ? [] : this.startsWith(before))].filter((start) => this.isClosed(start));
     const { state, changes } = this;
     const savepoint = state.savepoint;
     const changesBefore = changes.size;
@@ -69,6 +64,8 @@ export class ItemWindow extends AlignedWindow {
       changes.undo(changesBefore);
       throw error;
     }
+    // Not before: who is told of it may put the same item elsewhere.
+    if (missed.length > 0) for (const start of new Set(missed.sort((a, b) => a - b))) late(start, this.bounds.endOf(start));
   }
 
   /** @param before what goes @param after the open windows that hold the time of what comes; none: nothing comes */

@@ -82,6 +82,9 @@ interface Open {
 
 const far = 8.64e15;
 
+/** What handlers of windows and of late contributions do in turn. */
+export type Feedback = (what: "window" | "late", start: number, end: number, revision: number) => readonly Op[];
+
 export class ItemModel {
   readonly out: Emitted[] = [];
   deadLetters = 0;
@@ -94,8 +97,11 @@ export class ItemModel {
   private watermark = Number.NEGATIVE_INFINITY;
   private puts = 0;
 
-  constructor(shape: Shape) {
+  private readonly feedback: Feedback;
+
+  constructor(shape: Shape, feedback: Feedback = () => []) {
     this.shape = shape;
+    this.feedback = feedback;
   }
 
   take(event: Event): void {
@@ -180,6 +186,7 @@ export class ItemModel {
     w.emitted = result;
     w.changed = false;
     w.mark = this.watermark;
+    for (const op of this.feedback("window", start, end, w.revision)) this.apply(key, op, new Set());
   }
 
   private handle({ key, ops, readAt, throws }: Event): void {
@@ -193,30 +200,33 @@ export class ItemModel {
 
   private apply(key: string, { op, id, at, n }: Op, changed: Set<Open>): void {
     const open = this.windows.filter((w) => w.key === key && this.isOpen(w) && w.items.some((item) => item.id === id));
-    if (op === "remove" && open.length === 0) this.unknown++;
     const before = open[0]?.items.find((item) => item.id === id);
-    if (op === "put") {
-      if (before !== undefined && before.at === at && before.n === n) return;
-      const bounds = boundsOf(this.shape.kind, at);
-      const missed = bounds.filter(([, end]) => !this.isOpen({ end }));
-      if (before !== undefined)
-        for (const w of this.windows.filter((one) => one.items.includes(before)))
-          if (!this.isOpen(w) && !missed.some(([start]) => start === w.start)) missed.push([w.start, w.end]);
-      missed.sort(([a], [b]) => a - b);
-      if (this.shape.late === "handle") for (const [start, end] of missed) this.out.push({ what: "late", key, start, end, n });
-      if (missed.length > 0) {
-        this.lateRecords++;
-        if (this.shape.late === "dead-letter") this.deadLetters++;
-      }
+    if (op === "put" && before !== undefined && before.at === at && before.n === n) return;
+    const missed = op === "put" ? boundsOf(this.shape.kind, at).filter(([, end]) => !this.isOpen({ end })) : [];
+    if (op === "put" && before !== undefined)
+      for (const w of this.windows.filter((one) => one.items.includes(before)))
+        if (!this.isOpen(w) && !missed.some(([start]) => start === w.start)) missed.push([w.start, w.end]);
+    missed.sort(([a], [b]) => a - b);
+    this.exchange(key, open, op === "put" ? { id, at, n, put: this.puts++ } : undefined, id, changed);
+    if (op === "remove" && open.length === 0) this.unknown++;
+    if (missed.length === 0) return;
+    this.lateRecords++;
+    if (this.shape.late === "dead-letter") this.deadLetters++;
+    if (this.shape.late !== "handle") return;
+    for (const [start, end] of missed) {
+      this.out.push({ what: "late", key, start, end, n });
+      for (const more of this.feedback("late", start, end, 0)) this.apply(key, more, changed);
     }
+  }
+
+  private exchange(key: string, open: readonly Open[], item: Item | undefined, id: string, changed: Set<Open>): void {
     for (const w of open) {
       w.items = w.items.filter((item) => item.id !== id);
       w.changed = true;
       changed.add(w);
     }
-    if (op === "remove") return;
-    const item = { id, at, n, put: this.puts++ };
-    for (const [start, end] of boundsOf(this.shape.kind, at)) {
+    if (item === undefined) return;
+    for (const [start, end] of boundsOf(this.shape.kind, item.at)) {
       if (!this.isOpen({ end })) continue;
       let w = this.windows.find((one) => one.key === key && one.start === start);
       if (w === undefined) {

@@ -3,7 +3,7 @@ import { s } from "@reprise/schema";
 import { describe, expect, test } from "vitest";
 import { Random } from "../support/random.ts";
 import { MemoryReader, TaskRun } from "../support/task-run.ts";
-import { type Event, ItemModel, type Kind, type Op, type Shape, shopOf } from "./item-model.ts";
+import { type Event, type Feedback, ItemModel, type Kind, type Op, type Shape, shopOf } from "./item-model.ts";
 
 const user = key("user", s.string);
 const Value = s.record("Value", { at: s.long, body: s.string });
@@ -39,7 +39,14 @@ function windowOf({ kind, emit, late, graceMs, throttleMs, keepMs }: Shape): nev
   }
 }
 
-function make(shape: Shape): unknown {
+const noFeedback: Feedback = () => [];
+
+function make(shape: Shape, feedback = noFeedback): unknown {
+  const apply = (ops: readonly Op[], { w }: any): void => {
+    for (const { op, id, at, n } of ops)
+      if (op === "remove") w.remove(id);
+      else w.put(id, { n, ids: { id }, latest: id, shops: shopOf(n), best: { item: shopOf(n), by: n } }, at);
+  };
   const values = topic("values", { key: user, value: Value, time: (v) => v.at, outOfOrder: `${shape.disorderMs}ms` });
   const rows = topic("rows", { key: user, value: s.string });
   return processor({
@@ -55,9 +62,7 @@ function make(shape: Shape): unknown {
     on: {
       values(v: any, ctx: any) {
         const event = JSON.parse(v.body) as Event;
-        for (const { op, id, at, n } of event.ops)
-          if (op === "remove") ctx.windows.w.remove(id);
-          else ctx.windows.w.put(id, { n, ids: { id }, latest: id, shops: shopOf(n), best: { item: shopOf(n), by: n } }, at);
+        apply(event.ops, ctx.windows);
         ctx.out.rows.emit(JSON.stringify({ what: "current", key: ctx.key, result: ctx.windows.w.current(event.readAt) ?? null }));
         if (event.throws) throw new Error("after the ops");
       },
@@ -69,6 +74,7 @@ function make(shape: Shape): unknown {
             w(result: any, ctx: any) {
               const { start, end, revision, final, previous = null } = ctx.window;
               ctx.out.rows.emit(JSON.stringify({ what: "window", key: ctx.key, start, end, result, previous, revision, final }));
+              apply(feedback("window", start, end, revision), ctx.windows);
             },
           },
         }),
@@ -78,6 +84,7 @@ function make(shape: Shape): unknown {
             w(v: any, ctx: any) {
               const { start, end } = ctx.window;
               ctx.out.rows.emit(JSON.stringify({ what: "late", key: ctx.key, start, end, n: v.n }));
+              apply(feedback("late", start, end, 0), ctx.windows);
             },
           },
         }
@@ -157,6 +164,13 @@ function append(run: TaskRun, reader: MemoryReader, events: readonly Event[]): v
     });
 }
 
+function rowsOf({ outputs, processor: { outputs: declared } }: TaskRun): unknown[] {
+  const { value: schema } = declared[0]!;
+  return outputs
+    .filter((o) => o.output === 0)
+    .map(({ value }) => JSON.parse(schema.decode(value as Buffer, 0, (value as Buffer).length) as string) as unknown);
+}
+
 describe("windows with items", () => {
   test.each(shapes.map(named))("%s: as a plain model over random puts and removes, with restarts", async (_name, given, first) => {
     const { shape, scale } = scaled(given);
@@ -167,7 +181,7 @@ describe("windows with items", () => {
       const events = eventsOf(random, scale, 80, throwing);
       const reader = new MemoryReader();
       const run = new TaskRun(make(shape), reader, { batchRecords: random.pick([1, 7, 64]), maxCachedKeys: random.pick([0, 1, 100]) });
-      const { key: keyRuntime, outputs } = run.processor;
+      const { key: keyRuntime } = run.processor;
       append(run, reader, events);
       const model = new ItemModel(shape);
       let late = 0;
@@ -185,12 +199,42 @@ describe("windows with items", () => {
         late += run.task.late.reduce((n, one) => n + one.records, 0);
         await run.restart();
       }
-      const rows = run.outputs.filter((o) => o.output === 0);
-      const got = rows.map(({ value }) => JSON.parse(outputs[0]!.value.decode(value as Buffer, 0, (value as Buffer).length) as string));
+      const got = rowsOf(run);
       expect(got).toEqual(model.out);
-      expect(run.outputs.length - rows.length).toBe(model.deadLetters);
+      expect(run.outputs.length - got.length).toBe(model.deadLetters);
       if (throwing === 0) expect(late).toBe(model.lateRecords);
     }
+  });
+
+  const shapesThatFeedBack = shapes
+    .filter(({ kind, emit, throttleMs }) => kind.type !== "global" && kind.type !== "day" && emit !== "change" && throttleMs === undefined)
+    .map((shape): Shape => ({ ...shape, late: "handle" }));
+
+  test.each(shapesThatFeedBack.map(named))("%s: handlers of windows and late items that put and remove", async (_name, shape, seed) => {
+    // One that is over has not been given out yet when the handler of the one before changes what it has.
+    const feedback: Feedback = (what, start, end, revision) => {
+      if (what === "late") return [{ op: "put", id: "q", at: end + 50, n: 7 }];
+      const random = new Random(start + 10_000);
+      const op = (): Op => ({
+        op: random.chance(0.3) ? "remove" : "put",
+        id: random.pick(["p", "q", "r"]),
+        at: start + random.pick([-25, -5, 3, 9, 12, 30]),
+        n: random.pick([0.1, 0.2, 5]),
+      });
+      return revision > 1 ? [] : [op(), op()];
+    };
+    const events = eventsOf(new Random(seed), 1, 80, 0).map((e): Event => ({ ...e, key: "a" }));
+    const reader = new MemoryReader();
+    const run = new TaskRun(make(shape, feedback), reader, { batchRecords: 7 });
+    append(run, reader, events);
+    const model = new ItemModel(shape, feedback);
+    for (let end = 0; end <= events.length; end += 16) {
+      reader.ends.set("values", end);
+      await run.drain();
+      await run.restart();
+    }
+    for (const event of events) model.take(event);
+    expect(rowsOf(run)).toEqual(model.out);
   });
 
   test("the state and the outputs do not depend on batches, caches, commits and restarts", async () => {
