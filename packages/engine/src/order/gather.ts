@@ -6,6 +6,8 @@ export interface GatherState {
   mergedTimeMs: number;
   /** Records taken out of merge order, because a drained partition had been passed over. */
   lateMerged: number;
+  /** There was no more to take: every input is drained, or what it has is held back for one that is. */
+  exhausted: boolean;
 }
 
 /**
@@ -21,17 +23,22 @@ export function gather(
   nowMs: () => number,
 ): void {
   batch.size = 0;
+  state.exhausted = false;
   if (cursors.length === 1) {
     const only = cursors[0] as InputCursor;
     while (batch.size < batch.capacity && only.advance()) {
       batch.push(only);
       only.consume();
     }
+    state.exhausted = batch.size < batch.capacity && only.drained() !== "no";
     return;
   }
   while (batch.size < batch.capacity) {
     const next = smallestHead(cursors, maxIdleMs, nowMs);
-    if (next === undefined) return;
+    if (next === undefined) {
+      state.exhausted = cursors.every((cursor) => cursor.advance() || cursor.drained() !== "no");
+      return;
+    }
     const time = next.mergeTimeMs;
     if (time >= state.mergedTimeMs) state.mergedTimeMs = time;
     else if (time !== Number.NEGATIVE_INFINITY) state.lateMerged++;

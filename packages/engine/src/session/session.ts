@@ -428,7 +428,8 @@ export class Session {
       if (this.parked) break;
       if (task.meta.mode === "live" || task.failure !== undefined || !running.committed) continue;
       if (this.role.kind === "idle" || (this.role.kind === "follower" && !this.bounds.has(task.partition))) continue;
-      if (task.cursors.some((c) => c.drained() === "no")) continue;
+      // Not "is drained": of several busy inputs, one always has a record that is held back.
+      if (!task.upToDate) continue;
       if (task.hasProgress && (await this.commitAll(false)) === "fenced") return "fenced";
       if (task.hasProgress || this.tasks.get(task.partition) !== running) continue;
       const started = performance.now();

@@ -156,8 +156,8 @@ export class Task {
     this.clock.streamTimeMs = orMinusInfinity(meta.streamTimeMs);
     this.clock.watermarkMs = meta.watermarkMs ?? this.clock.streamTimeMs - processor.disorderMs;
     this.clock.settledMs = this.clock.watermarkMs;
-    this.merge = { mergedTimeMs: orMinusInfinity(meta.mergedTimeMs), lateMerged: 0 };
-    this.before = { maxTimeMs: [], ...this.merge };
+    this.merge = { mergedTimeMs: orMinusInfinity(meta.mergedTimeMs), lateMerged: 0, exhausted: false };
+    this.before = { maxTimeMs: [], mergedTimeMs: this.merge.mergedTimeMs, lateMerged: 0 };
     this.state = new TaskState(
       {
         store: options.store,
@@ -280,6 +280,11 @@ export class Task {
 
   get lateMerged(): number {
     return this.merge.lateMerged;
+  }
+
+  /** Its last step took everything that could be taken: what it has left waits, for a fraction of a second, for what other inputs may bring. */
+  get upToDate(): boolean {
+    return this.merge.exhausted;
   }
 
   /** Outputs that wait for the commit, in bytes. */

@@ -22,7 +22,7 @@ const topics = ["a", "b", "c"];
 class Merge {
   readonly reader: MemoryReader;
   readonly cursors: InputCursor[];
-  readonly state: GatherState = { mergedTimeMs: Number.NEGATIVE_INFINITY, lateMerged: 0 };
+  readonly state: GatherState = { mergedTimeMs: Number.NEGATIVE_INFINITY, lateMerged: 0, exhausted: false };
   readonly batch: RecordBatch;
   nowMs = Number.MAX_SAFE_INTEGER;
 
