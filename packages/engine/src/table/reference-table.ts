@@ -1,19 +1,26 @@
 import type { TableSlot } from "../definition/compiled-slot.ts";
 import type { KeyEntry } from "../state/key-entry.ts";
 import type { TaskState } from "../state/task-state.ts";
+import { latin1 } from "../internal/latin1.ts";
+import type { DueQueue } from "../time/due-queue.ts";
 import type { TaskClock } from "../time/task-clock.ts";
-import { type TableVersions, versionAt, withVersion } from "./table-versions.ts";
+import { nextPruningMs, pruned, type TableVersions, versionAt, withVersion } from "./table-versions.ts";
 
 /** A table as one task has it: its own partition of one that has the processor's key, or all of a broadcast one. */
 export class ReferenceTable {
   readonly slot: TableSlot;
   private readonly state: TaskState;
   private readonly clock: TaskClock;
+  private readonly queue: DueQueue;
+  private readonly graceMs: number;
 
-  constructor(slot: TableSlot, parts: { readonly state: TaskState; readonly clock: TaskClock }) {
+  /** @param graceMs how far behind the watermark a row is still asked for: the longest grace of the processor's windows */
+  constructor(slot: TableSlot, parts: { readonly state: TaskState; readonly clock: TaskClock; readonly queue: DueQueue }, graceMs: number) {
     this.slot = slot;
     this.state = parts.state;
     this.clock = parts.clock;
+    this.queue = parts.queue;
+    this.graceMs = graceMs;
   }
 
   /** The entry that the key's row belongs to; made when it is not cached, and then perhaps not loaded. @throws RepriseError for bytes that are no key */
@@ -28,7 +35,36 @@ export class ReferenceTable {
   apply(entry: KeyEntry, value: unknown, timeMs: number): void {
     const row = this.state.single(entry, this.slot.slot);
     const version = { fromMs: this.slot.asOf === "latest" ? Number.NEGATIVE_INFINITY : timeMs, value: value === null ? undefined : value };
-    this.state.set(row, withVersion(row.value as TableVersions | undefined, version, this.clock.watermarkMs));
+    const versions = withVersion(row.value as TableVersions | undefined, version, this.clock.watermarkMs - this.graceMs);
+    this.state.set(row, versions);
+    if (versions !== undefined) this.arm(versions, latin1(entry.bytes));
+  }
+
+  /**
+   * Lets a row come up when something of it can go. It goes at that watermark, and not with the next record of the table: where in the inputs that
+   * comes is different for a follower, and for who reads late by it.
+   */
+  private arm(versions: TableVersions, keyId: string): void {
+    const nextMs = nextPruningMs(versions);
+    if (nextMs < Number.POSITIVE_INFINITY) this.queue.add(nextMs + this.graceMs, this.slot.slot * 2, keyId);
+  }
+
+  /** What was armed came up. */
+  prune(keyId: string, dueMs: number): void {
+    const { state, slot } = this;
+    const entry = slot.broadcast ? state.tableEntry(slot.slot, Buffer.from(keyId, "latin1")) : state.entry(keyId);
+    state.loadNow(entry);
+    const row = state.single(entry, slot.slot);
+    const before = row.value as TableVersions | undefined;
+    if (before === undefined) return;
+    const after = pruned(before, dueMs - this.graceMs);
+    if (after !== before) state.set(row, after);
+    if (after !== undefined) this.arm(after, keyId);
+  }
+
+  /** A stored row, when a task is opened. */
+  restore(keyId: string, versions: TableVersions): void {
+    this.arm(versions, keyId);
   }
 
   /** The value that a key of a broadcast table had at `timeMs`; undefined: none. @throws RepriseError SCHEMA_INVALID */

@@ -9,7 +9,7 @@ export interface TableVersion {
 /** What is known of one key of a table. Immutable, like all row values. */
 export interface TableVersions {
   /**
-   * Ascending by time; of equal times the one that came last. Only what can still be asked for is kept: the newest version at or before the watermark,
+   * Ascending by time; of equal times the one that came last. Only what can still be asked for is kept: the newest version at or before the horizon,
    * and everything after it.
    */
   readonly versions: readonly TableVersion[];
@@ -27,22 +27,35 @@ export function versionAt({ versions, forgotten }: TableVersions, timeMs: number
   return found;
 }
 
-/** With one more version, without what nobody should ask for any more. Undefined: nothing is left to know. */
-export function withVersion(before: TableVersions | undefined, version: TableVersion, watermarkMs: number): TableVersions | undefined {
+/** With one more version, without what nobody asks for at or after `horizonMs`. Undefined: nothing is left to know. */
+export function withVersion(before: TableVersions | undefined, version: TableVersion, horizonMs: number): TableVersions | undefined {
   const all = [...(before?.versions ?? [])];
   let at = all.length;
   while (at > 0 && (all[at - 1] as TableVersion).fromMs > version.fromMs) at--;
   if (at > 0 && (all[at - 1] as TableVersion).fromMs === version.fromMs) all[at - 1] = version;
   // What comes before the oldest, when more was before that: nobody should ask for it either.
   else if (at > 0 || before?.forgotten !== true) all.splice(at, 0, version);
+  return pruned({ versions: all, forgotten: before?.forgotten === true }, horizonMs);
+}
+
+/** Without what nobody asks for at or after `horizonMs`; the same object when that is nothing. Undefined: nothing is left to know. */
+export function pruned(before: TableVersions, horizonMs: number): TableVersions | undefined {
+  const { versions } = before;
   let first = 0;
-  while (first + 1 < all.length && (all[first + 1] as TableVersion).fromMs <= watermarkMs) first++;
+  while (first + 1 < versions.length && (versions[first + 1] as TableVersion).fromMs <= horizonMs) first++;
   // A deletion that nothing can come before any more says what nothing says too.
-  const oldest = all[first] as TableVersion;
-  const nothing = oldest.value === undefined && oldest.fromMs <= watermarkMs;
+  const oldest = versions[first] as TableVersion;
+  const nothing = oldest.value === undefined && oldest.fromMs <= horizonMs;
   if (nothing) first++;
-  if (first === all.length) return undefined;
-  return { versions: first === 0 ? all : all.slice(first), forgotten: !nothing && (first > 0 || before?.forgotten === true) };
+  if (first === 0) return before;
+  if (first === versions.length) return undefined;
+  return { versions: versions.slice(first), forgotten: !nothing };
+}
+
+/** The horizon at which something of it can go; Infinity: none does before another version comes. */
+export function nextPruningMs({ versions: [oldest, second] }: TableVersions): number {
+  if (oldest?.value === undefined) return oldest?.fromMs ?? Number.POSITIVE_INFINITY;
+  return second?.fromMs ?? Number.POSITIVE_INFINITY;
 }
 
 const format = 1;

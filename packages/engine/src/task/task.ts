@@ -21,6 +21,7 @@ import { DueQueue } from "../time/due-queue.ts";
 import { Expiry } from "../time/expiry.ts";
 import { expiryRestorer, removeExpired } from "../time/remove-expired.ts";
 import { ReferenceTable } from "../table/reference-table.ts";
+import type { TableVersions } from "../table/table-versions.ts";
 import { TaskClock } from "../time/task-clock.ts";
 import { ChangeList } from "../window/change-list.ts";
 import type { DueWindow, EmittingWindow, EmitWindow, KeyedWindow, WindowValues } from "../window/keyed-window.ts";
@@ -127,6 +128,7 @@ export class Task {
   private readonly windows = new Map<string, EmittingWindow>();
   /** By cursor: what its records are applied to; undefined for inputs. */
   private readonly tables: readonly (ReferenceTable | undefined)[];
+  private readonly tablesBySlot: ReadonlyMap<CompiledSlot, ReferenceTable>;
   /** What most processors don't have costs their records nothing. */
   private readonly hasTables: boolean;
   private readonly hasWatermarks: boolean;
@@ -173,7 +175,11 @@ export class Task {
     this.cursors = cursorsOf(options);
     this.mergeOrder = [...this.cursors].sort((a, b) => mergeRank(a) - mergeRank(b));
     this.positions = this.cursors.map((c) => c.position);
-    const tables = new Map(processor.slots.flatMap((slot) => (slot.kind === "table" ? [[slot, new ReferenceTable(slot, this)]] : [])));
+    const graceMs = longestGraceMs(processor);
+    const tables = new Map(
+      processor.slots.flatMap((slot) => (slot.kind === "table" ? [[slot as CompiledSlot, new ReferenceTable(slot, this, graceMs)]] : [])),
+    );
+    this.tablesBySlot = tables;
     this.tables = this.cursors.map(({ input }) => (input.table === undefined ? undefined : tables.get(input.table)));
     this.hasTables = tables.size > 0;
     this.hasWatermarks = processor.inputs.some(({ watermark }) => watermark !== undefined);
@@ -253,13 +259,14 @@ export class Task {
       };
     }
     if (slot !== undefined && expiry !== undefined) return expiryRestorer(slot, expiry);
-    if (slot?.kind !== "window" && slot?.kind !== "timer") return undefined;
+    if (slot?.kind !== "window" && slot?.kind !== "timer" && slot?.kind !== "table") return undefined;
     const codec = this.processor.slotCodecs[index];
     return (row) => {
       const { key, subkey } = parseRowKey(row.key);
       const id = latin1(key);
       const value = codec?.decode(Buffer.from(row.value));
       if (slot.kind === "timer") this.queue.add(value as number, slot.slot * 2, slot.id === undefined ? id : joinId(id, latin1(subkey)));
+      else if (slot.kind === "table") this.tablesBySlot.get(slot)?.restore(id, value as TableVersions);
       else (this.windows.get(slot.name) as EmittingWindow).restore(id, subkey, value);
     };
   }
@@ -581,8 +588,12 @@ export class Task {
   }
 
   private fire(dueMs: number, dueSlot: number, id: string): boolean {
-    this.clock.stateAtDue(dueMs);
     const slot = this.processor.slots[dueSlot >> 1];
+    if (slot?.kind === "table") {
+      this.tablesBySlot.get(slot)?.prune(id, dueMs);
+      return true;
+    }
+    this.clock.stateAtDue(dueMs);
     if (slot?.kind === "timer") return this.fireTimer(slot, dueMs, id);
     const window = this.windows.get(slot?.name as string) as EmittingWindow;
     const entry = this.state.entry(id);
@@ -811,6 +822,10 @@ function cursorsOf({ processor, partition, meta, reader, broadcasts }: TaskOptio
     cursor.maxTimeMs = orMinusInfinity(meta.maxTimeMs[cursor.name]);
     return cursor;
   });
+}
+
+function longestGraceMs({ slots }: CompiledProcessor): number {
+  return Math.max(0, ...slots.map((slot) => (slot.kind === "window" ? slot.definition.graceMs : 0)));
 }
 
 /** Of equal times: what is asked for as it is now, tables, inputs. */
