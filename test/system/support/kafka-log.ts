@@ -79,43 +79,51 @@ export class KafkaLog {
     );
   }
 
-  /** Hands out everything as fast as it is taken. */
-  reader(): LogReader {
+  /** Of what was read: the offset behind it. */
+  end(place: TopicPartition): number {
+    return this.#ends.get(nameOf(place)) ?? 0;
+  }
+
+  /** Hands out everything below `endOf` as fast as it is taken. */
+  reader(endOf: (place: TopicPartition) => number): LogReader {
     const positions = new Map<string, number>();
     return {
       assign: (place, offset) => void positions.set(nameOf(place), offset),
       unassign: (place) => void positions.delete(nameOf(place)),
       take: (place) => {
         const from = positions.get(nameOf(place));
-        const columns = from === undefined ? undefined : this.#columns.get(nameOf(place))?.find(({ nextOffset }) => nextOffset > from);
-        if (columns === undefined || from === undefined) return undefined;
-        positions.set(nameOf(place), columns.nextOffset);
-        return columnsFrom(columns, from);
+        const end = endOf(place);
+        if (from === undefined || from >= end) return undefined;
+        const columns = this.#columns.get(nameOf(place))?.find(({ nextOffset }) => nextOffset > from);
+        if (columns === undefined) throw new Error(`${nameOf(place)} was not read up to ${end}`);
+        const part = between(columns, from, end);
+        positions.set(nameOf(place), part.nextOffset);
+        return part;
       },
-      end: (place): PartitionEnd => {
-        const end = this.#ends.get(nameOf(place)) ?? 0;
-        return { lastStableOffset: end, highWatermark: end, logStartOffset: 0 };
-      },
+      end: (place): PartitionEnd => ({ lastStableOffset: endOf(place), highWatermark: endOf(place), logStartOffset: 0 }),
       wait: async () => undefined,
       close: async () => undefined,
     };
   }
 }
 
-/** Without the records below an offset: a task that is opened anew begins in the middle. */
-function columnsFrom(columns: RecordColumns, offset: number): RecordColumns {
-  let skipped = 0;
-  while (skipped < columns.count && (columns.offsets[skipped] as number) < offset) skipped++;
-  if (skipped === 0) return columns;
+/** The records of from ≤ offset < end. */
+function between(columns: RecordColumns, from: number, end: number): RecordColumns {
+  const { offsets } = columns;
+  let first = 0;
+  while (first < columns.count && (offsets[first] as number) < from) first++;
+  let last = columns.count;
+  while (last > first && (offsets[last - 1] as number) >= end) last--;
   return {
     ...columns,
-    count: columns.count - skipped,
-    offsets: columns.offsets.subarray(skipped),
-    timestamps: columns.timestamps.subarray(skipped),
-    keyStarts: columns.keyStarts.subarray(skipped),
-    keyLengths: columns.keyLengths.subarray(skipped),
-    valueStarts: columns.valueStarts.subarray(skipped),
-    valueLengths: columns.valueLengths.subarray(skipped),
-    headerStarts: columns.headerStarts.subarray(skipped),
+    count: last - first,
+    nextOffset: Math.min(columns.nextOffset, end),
+    offsets: offsets.subarray(first),
+    timestamps: columns.timestamps.subarray(first),
+    keyStarts: columns.keyStarts.subarray(first),
+    keyLengths: columns.keyLengths.subarray(first),
+    valueStarts: columns.valueStarts.subarray(first),
+    valueLengths: columns.valueLengths.subarray(first),
+    headerStarts: columns.headerStarts.subarray(first),
   };
 }

@@ -1,0 +1,3 @@
+import { devices } from "./devices.ts";
+
+export default devices(2);
