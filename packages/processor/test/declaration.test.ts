@@ -320,6 +320,48 @@ describe("a declaration that is wrong", () => {
       /windows: w: expected window, got state/,
     ],
     ["no declaration", () => processor(js(undefined)), /expected an object of options/],
+    [
+      "hopping windows at one place",
+      () => windows.hopping({ size: "1m", every: "0s", aggregate: {} }),
+      /every: expected a duration above 0/,
+    ],
+    ["slices of no size", () => windows.rolling({ size: "1m", step: "0s", aggregate: {} }), /step: expected a duration above 0/],
+    ["a session without a gap", () => windows.session({ gap: "0s", aggregate: {} }), /gap: expected a duration above 0/],
+    ["a session of no length", () => windows.session({ gap: "1s", max: "0s", aggregate: {} }), /max: expected a duration above 0/],
+    [
+      "a throttle of zero",
+      () => windows.tumbling({ size: "1h", emit: "end", throttle: "0s", aggregate: {} }),
+      /throttle: expected a duration above 0/,
+    ],
+    [
+      "a throttle of a window that is only read",
+      () => windows.tumbling({ size: "1h", emit: "none", throttle: "1m", aggregate: {} }),
+      /throttle: has no meaning with emit "none"/,
+    ],
+    [
+      "a grace of what never ends",
+      () => windows.global(js({ emit: "change", grace: "1h", aggregate: {} })),
+      /grace: has no meaning for a window that never ends/,
+    ],
+    ["a value that lives no time", () => state.value(s.int, { ttl: "0s" }), /state\.value: ttl: expected a duration above 0/],
+    ["map entries that live no time", () => state.map(s.string, s.int, { ttl: "0s" }), /state\.map: ttl: expected a duration above 0/],
+    ["list items that live no time", () => state.list(s.int, { ttl: "0s" }), /state\.list: ttl: expected a duration above 0/],
+    [
+      "a clock that ticks too often",
+      () => processor({ ...base, inputs: { payments }, clock: "999ms" }),
+      /totals: clock: expected at least 1s, got 999ms/,
+    ],
+    [
+      "a clock that never ticks",
+      () => processor({ ...base, inputs: { payments }, clock: "0s" }),
+      /totals: clock: expected a duration above 0/,
+    ],
+    [
+      "a bound on how far ahead of itself a record is",
+      () => topic("t", { key: card, value: json(Payment), maxAhead: "1h" }),
+      /topic t: maxAhead: compares `time` with the record's timestamp, and there is no `time`/,
+    ],
+    ["events that say nothing of their types", () => events("e", js({ key: card, of: { A: json(Payment) } })), /events e: by: expected/],
     ["a window of no size", () => windows.tumbling({ size: "0s", aggregate: {} }), /windows.tumbling: size: expected a duration above 0/],
     ["gaps between hopping windows", () => windows.hopping({ size: "1m", every: "2m", aggregate: {} }), /every \(2m\) is longer than size/],
     [
@@ -369,6 +411,20 @@ describe("a declaration that is wrong", () => {
     const error = errorOf(work);
     expect(error.code).toBe("INVALID_DECLARATION");
     expect(error.message).toMatch(message);
+  });
+
+  it.each([
+    ["grace", () => windows.tumbling({ size: "1h", grace: js("-1s"), aggregate: {} })],
+    ["keep", () => windows.tumbling({ size: "1h", keep: js("-1s"), aggregate: {} })],
+    ["size", () => windows.tumbling({ size: js("-1h"), aggregate: {} })],
+    ["ttl", () => state.value(s.int, { ttl: js("-1s") })],
+    ["outOfOrder", () => topic("t", { key: card, value: json(Payment), outOfOrder: js("-10s") })],
+    ["maxAhead", () => topic("t", { key: card, value: json(Payment), time: (p) => p.cents, maxAhead: js("-10s") })],
+    ["clock", () => processor({ ...base, inputs: { payments }, clock: js("-10s") })],
+  ] as const)("is refused by name when %s is below zero", (name, work) => {
+    const error = errorOf(work);
+    expect(error.code).toBe("INVALID_ARGUMENT");
+    expect(error.message).toMatch(new RegExp(`: ${name}: expected a duration such as .*, got "-`));
   });
 
   it("is refused when a duration or an initial value does not fit", () => {

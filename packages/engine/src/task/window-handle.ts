@@ -1,4 +1,5 @@
 import { RepriseError } from "@reprise/schema";
+import { isEventTime, maxEpochMs } from "../time/event-time.ts";
 import type { ItemWindow } from "../window/item-window.ts";
 import type { EmittingWindow, KeyedWindow, WindowValues } from "../window/keyed-window.ts";
 import type { Frame } from "./frame.ts";
@@ -82,8 +83,8 @@ export class ItemWindowHandle extends AnyWindowHandle<ItemWindow> {
   }
 }
 
-/** NaN would be due never, and hold up everything else that is. @throws RepriseError INVALID_ARGUMENT */
+/** NaN would be due never, and hold up everything else that is; a window beyond all dates would be open for ever. @throws RepriseError INVALID_ARGUMENT */
 export function checkWindowTime(at: number, { slot }: EmittingWindow): number {
-  if (typeof at === "number" && Number.isFinite(at)) return at;
-  throw new RepriseError("INVALID_ARGUMENT", `window ${slot.name}: a time in epoch ms was expected, got ${String(at)}`);
+  if (isEventTime(at)) return at;
+  throw new RepriseError("INVALID_ARGUMENT", `window ${slot.name}: a time in epoch ms within ±${maxEpochMs} was expected, got ${String(at)}`);
 }

@@ -1,7 +1,7 @@
 import { RepriseError } from "@reprise/schema";
 
 /** What JavaScript's dates can hold: some 270,000 years to both sides of 1970. */
-const maxEpochMs = 8.64e15;
+export const maxEpochMs = 8.64e15;
 
 /** Whether it can be an event time: finite, and within what dates can hold. Times before 1970 can. */
 export function isEventTime(value: unknown): value is number {

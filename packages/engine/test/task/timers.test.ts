@@ -149,18 +149,63 @@ describe("timers", () => {
     expect(run.outputs.map((o) => (o.value as Buffer).toString())).toContain("one k8 14998");
   });
 
-  test("a time that is none is refused", async () => {
+  test.each([Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, "soon", undefined, null])(
+    "a time that is none, %s, fails at its record, and sets nothing",
+    async (time) => {
+      const reader = new MemoryReader();
+      const bad = processor({ name: "bad", version: 1, key: user, inputs: { commands }, timers: { one: timer() } }).handle({
+        on: {
+          commands({ at }, ctx) {
+            ctx.timers.one.at(at);
+            if (at === 2) ctx.timers.one.at(time as number);
+          },
+        },
+        onTimer: { one: () => undefined },
+      });
+      for (const at of [1_000, 2])
+        reader.append("commands", {
+          key: Buffer.from("k"),
+          value: Buffer.from(JSON.stringify({ what: "", id: "", at })),
+          timestampMs: 1,
+        });
+      const run = await new TaskRun(bad, reader).drain();
+      expect(run.task.failure).toMatchObject({ code: "INVALID_ARGUMENT", details: { offset: 1 } });
+      expect(run.task.failure?.message).toContain(`timer one: a time in epoch ms was expected, got ${String(time)}`);
+      expect(run.task.position).toEqual({ commands: 1 });
+      await run.restart();
+      expect(run.task.queue.next).toBe(1_000);
+    },
+  );
+
+  test("one in the past fires once, after the handler that set it, and says when it was due", async () => {
     const reader = new MemoryReader();
-    const bad = processor({ name: "bad", version: 1, key: user, inputs: { commands }, timers: { one: timer() } }).handle({
+    const late = processor({
+      name: "late",
+      version: 1,
+      key: user,
+      inputs: { commands },
+      outputs: { out },
+      timers: { one: timer() },
+    }).handle({
       on: {
-        commands(_c, ctx) {
-          ctx.timers.one.at(Number.NaN);
+        commands({ at }, ctx) {
+          ctx.timers.one.at(at);
+          ctx.out.out.emit(`set at ${ctx.timestamp}`);
         },
       },
-      onTimer: { one: () => undefined },
+      onTimer: { one: ({ due }, ctx) => ctx.out.out.emit(`due ${due}, at ${ctx.timestamp}`) },
     });
-    reader.append("commands", { key: Buffer.from("k"), value: Buffer.from(JSON.stringify({ what: "", id: "", at: 1 })), timestampMs: 1 });
-    const run = await new TaskRun(bad, reader).drain();
-    expect(run.task.failure?.message).toContain("timer one");
+    for (const [at, timestampMs] of [
+      [-5, 100],
+      [150, 101],
+      [99, 102],
+      [1, 150],
+    ] as const)
+      reader.append("commands", { key: Buffer.from("k"), value: Buffer.from(JSON.stringify({ what: "", id: "", at })), timestampMs });
+    const run = await new TaskRun(late, reader).drain();
+    // The third replaces the second, which never fires.
+    expect(run.outputs.map((o) => String(o.value))).toEqual([
+      ...["set at 100", "due -5, at -5", "set at 101", "set at 102", "due 99, at 99", "set at 150", "due 1, at 1"],
+    ]);
   });
 });
