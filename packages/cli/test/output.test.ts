@@ -126,6 +126,21 @@ describe("the status", () => {
     expect(statusLines(status([failed, retired]), { all: true }).join("\n")).toContain("p.v0.1");
   });
 
+  it("says per window how much came too late, and of which time, over all workers", () => {
+    const worker = (slot: number, records: number, fromMs: number, toMs: number) => ({
+      ...({ format: 1, kind: "worker", deployment: "p.v1.1", url: "", pid: 1, tasks: [slot], atMs: 0, failures: [] } as const),
+      slot,
+      late: [{ window: "hour", how: "drop", records, fromMs, toMs, partitions: [slot] }] as const,
+    });
+    const [one, other] = [
+      worker(0, 1_000, Date.UTC(2024, 0, 2), Date.UTC(2024, 0, 4)),
+      worker(1, 203, Date.UTC(2024, 0, 1), Date.UTC(2024, 0, 3)),
+    ];
+    expect(statusLines(status([deployment("p.v1.1", "Serving", { workers: [one, other] })]), { all: false })).toContain(
+      "    p.v1.1: 1,203 late for window hour, dropped: from 2024-01-01T00:00:00.000Z to 2024-01-04T00:00:00.000Z",
+    );
+  });
+
   it("never shows 100 % before the last record", () => {
     const almost = deployment("p.v2.1", "Replaying", { progress: { ...progress, fraction: 0.99999 } });
     expect(statusLines(status([almost]), { all: false }).join("\n")).toContain("99.9%");

@@ -10,7 +10,7 @@ export type {
   TransactionOutcome,
 } from "./ports/transactional-writer.ts";
 export { type CommitRecord, commitRecordMaxBytes, decodeCommitRecord, encodeCommitRecord } from "./commit/commit-record.ts";
-export type { ControllerAnnouncement, ViewAnswer, WorkerAnnouncement } from "./control/announcement.ts";
+export type { ControllerAnnouncement, LateRange, ViewAnswer, WorkerAnnouncement } from "./control/announcement.ts";
 export type {
   ControlEvent,
   ControlRecord,
@@ -53,7 +53,7 @@ export { defaultLimits, type SessionLimits, type SessionObserver, type SessionOp
 export { metaRowKey } from "./state/row-key.ts";
 export { readHeaders } from "./task/record-headers.ts";
 export { type PreparedCommit, Task, type TaskOptions } from "./task/task.ts";
-export { type FaultCount, silentHooks, type TaskCounters, type TaskHooks } from "./task/task-hooks.ts";
+export { type FaultCount, type LateCount, silentHooks, type TaskCounters, type TaskHooks } from "./task/task-hooks.ts";
 export { type TaskMeta, zeroDigest } from "./task/task-meta.ts";
 export { planMigration, type StateMigration } from "./migrate/plan-migration.ts";
 export { RowMigration } from "./migrate/row-migration.ts";

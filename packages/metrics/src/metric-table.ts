@@ -78,7 +78,13 @@ export const metricTable = {
     copySeconds,
   ),
   // Records that are not like the others
-  reprise_late_records_total: worker("counter", input, "Records below the watermark when they came, which windows did not take."),
+  reprise_late_records_total: worker(
+    "counter",
+    [...task, "window", "how"],
+    "Contributions that came after their window was over; how is drop, dead-letter or handle.",
+  ),
+  reprise_late_oldest_seconds: worker("gauge", [...task, "window"], "Smallest event time of those since the task was opened."),
+  reprise_late_newest_seconds: worker("gauge", [...task, "window"], "Largest event time of those since the task was opened."),
   reprise_late_merged_records_total: worker(
     "counter",
     input,

@@ -9,6 +9,7 @@ import {
   groupOf,
   type GroupOffsets,
   type LogReader,
+  type RunningTask,
   Session,
   type SessionEnd,
   type StateStoreEngine,
@@ -32,6 +33,7 @@ import { checkInputs } from "./check-inputs.ts";
 import { startWorkerServer } from "./http/worker-server.ts";
 import { Announcer } from "./internal/announcer.ts";
 import { CloseList } from "./internal/close-list.ts";
+import { lateRanges } from "./internal/late-log.ts";
 import { runSessions } from "./internal/session-loop.ts";
 import { topicOffsets } from "./internal/topic-offsets.ts";
 import { Trust } from "./internal/trust.ts";
@@ -192,13 +194,16 @@ class WorkerRun implements Worker {
 
   private announcement() {
     const { options, spec } = this.parts;
+    const tasks = this.session?.tasks ?? new Map<number, RunningTask>();
+    const late = lateRanges([...tasks.values()].map(({ task }) => task));
     return {
       deployment: spec.id,
       slot: options.slot,
       url: this.url,
       pid: process.pid,
-      tasks: [...(this.session?.tasks.keys() ?? [])],
+      tasks: [...tasks.keys()],
       failures: [...this.workerMetrics.failures.values()],
+      ...(late.length === 0 ? {} : { late }),
     };
   }
 

@@ -2,6 +2,7 @@ import { EndSamples, type FaultCount, type PartitionEnd, type RunningTask, type 
 import type { Metrics } from "@reprise/metrics";
 import { RepriseError } from "@reprise/schema";
 import type { Logger } from "pino";
+import { LateLog } from "./internal/late-log.ts";
 
 /** How often positions and lags are sampled. */
 export const sampleIntervalMs = 250;
@@ -37,10 +38,12 @@ export class WorkerMetrics {
   private readonly unstable = new Map<string, { readonly lastStableOffset: number; readonly sinceMs: number }>();
   private readonly counted = new Map<number, Counters & { hits: number; misses: number; lateMerged: number }>();
   private readonly countedFaults = new Map<number, readonly FaultCount[]>();
+  private readonly late: LateLog;
 
   constructor(metrics: Metrics, logger: Logger) {
     this.metrics = metrics;
     this.logger = logger;
+    this.late = new LateLog(metrics, logger);
   }
 
   readonly observer: SessionObserver = {
@@ -48,6 +51,7 @@ export class WorkerMetrics {
       this.failures.delete(partition);
       this.counted.delete(partition);
       this.countedFaults.delete(partition);
+      this.late.forget(partition);
       this.logger.info({ partition, how, durationMs: Math.round(durationMs) }, "task opened");
       const source = how.startsWith("local") ? "local" : how.startsWith("checkpoint") ? "checkpoint" : "empty";
       this.metrics.histogram("reprise_restore_duration_seconds").observe({ source }, durationMs / 1000);
@@ -108,6 +112,7 @@ export class WorkerMetrics {
       this.unstable.delete(`${topic}-${partition}`);
     }
     this.sampled.delete(partition);
+    this.late.forget(partition);
     for (const name of taskGauges) this.metrics.gauge(name).remove({ partition });
   }
 
@@ -148,6 +153,7 @@ export class WorkerMetrics {
     this.metrics.gauge("reprise_held_records").set({ partition }, task.heldRecords);
     this.metrics.gauge("reprise_state_bytes").set({ partition }, store.approximateSizeBytes());
     this.count(running);
+    this.late.sample(partition, task.late, nowMs);
   }
 
   /** For how long the last stable offset has stood still below the high watermark. */
@@ -185,12 +191,6 @@ export class WorkerMetrics {
     this.counted.set(partition, now);
     const labels = { topic, partition };
     this.metrics.counter("reprise_records_total").inc(labels, now.records - before.records);
-    this.metrics
-      .counter("reprise_late_records_total")
-      .inc(
-        labels,
-        now.lateDropped + now.lateDeadLettered + now.lateHandled - before.lateDropped - before.lateDeadLettered - before.lateHandled,
-      );
     this.metrics.counter("reprise_late_merged_records_total").inc(labels, now.lateMerged - before.lateMerged);
     this.metrics.counter("reprise_late_arrivals_total").inc({ partition }, now.lateRecords - before.lateRecords);
     this.metrics.counter("reprise_released_early_total").inc({ partition }, now.releasedEarly - before.releasedEarly);

@@ -1,4 +1,4 @@
-import type { Session } from "@reprise/engine";
+import type { LateCount, Session } from "@reprise/engine";
 import { createMetrics } from "@reprise/metrics";
 import { pino } from "pino";
 import { beforeEach, describe, expect, test } from "vitest";
@@ -11,12 +11,13 @@ interface FakeTask {
   position?: number;
   bound?: number;
   end?: number;
+  late?: LateCount[];
 }
 
 /** A session as far as the metrics look at it. */
 function sessionOf(...fakes: readonly FakeTask[]): Session {
   const tasks = new Map(
-    fakes.map(({ partition, publishing = false, failure, position = 0, bound = Number.POSITIVE_INFINITY }) => [
+    fakes.map(({ partition, publishing = false, failure, position = 0, bound = Number.POSITIVE_INFINITY, late = [] }) => [
       partition,
       {
         store: { approximateSizeBytes: () => 7 },
@@ -27,6 +28,7 @@ function sessionOf(...fakes: readonly FakeTask[]): Session {
           streamTimeMs: 5_000,
           lateMerged: 0,
           faults: [],
+          late,
           heldRecords: 0,
           counters: {
             records: position,
@@ -79,6 +81,38 @@ describe("a worker's metrics", () => {
     });
     expect((await values("reprise_publisher_lag_seconds"))['{topic="in",partition="0"}']).toBe(0);
     expect(await values("reprise_lag_records")).toEqual({ '{topic="in",partition="0"}': 40, '{topic="in",partition="1"}': 40 });
+  });
+
+  test("count what was late by window, tell its range of times, and log it once and then no oftener than each minute", async () => {
+    const lines: { msg: string; window: string; records: number; from: string; to: string }[] = [];
+    worker = new WorkerMetrics(metrics.current, pino({}, { write: (line: string) => void lines.push(JSON.parse(line) as never) }));
+    const late: LateCount[] = [
+      { window: "hour", how: "drop", records: 2, fromMs: 60_000, toMs: 61_000 },
+      { window: "day", how: "dead-letter", records: 1, fromMs: 60_000, toMs: 60_000 },
+    ];
+    worker.sample(sessionOf({ partition: 3, late }));
+    late[0] = { window: "hour", how: "drop", records: 5, fromMs: 1_000, toMs: 70_000 };
+    worker.sample(sessionOf({ partition: 3, late }));
+    worker.sample(sessionOf({ partition: 3, late }));
+    expect(await values("reprise_late_records_total")).toEqual({
+      '{partition="3",window="hour",how="drop"}': 5,
+      '{partition="3",window="day",how="dead-letter"}': 1,
+    });
+    expect(await values("reprise_late_oldest_seconds")).toEqual({
+      '{partition="3",window="hour"}': 1,
+      '{partition="3",window="day"}': 60,
+    });
+    expect((await values("reprise_late_newest_seconds"))['{partition="3",window="hour"}']).toBe(70);
+    expect(lines.map(({ window, records, from, to }) => ({ window, records, from, to }))).toEqual([
+      { window: "hour", records: 2, from: "1970-01-01T00:01:00.000Z", to: "1970-01-01T00:01:01.000Z" },
+      { window: "day", records: 1, from: "1970-01-01T00:01:00.000Z", to: "1970-01-01T00:01:00.000Z" },
+    ]);
+    worker.observer.taskClosed(3);
+    expect(await values("reprise_late_newest_seconds")).toEqual({});
+    // Opened anew it counts from 0, and the counter goes on.
+    worker.observer.taskOpened(3, "local store", 1);
+    worker.sample(sessionOf({ partition: 3, late: [{ window: "hour", how: "drop", records: 1, fromMs: 5, toMs: 5 }] }));
+    expect((await values("reprise_late_records_total"))['{partition="3",window="hour",how="drop"}']).toBe(6);
   });
 
   test("say nothing more of a task that went elsewhere, and count on when it comes back", async () => {

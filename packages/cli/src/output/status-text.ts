@@ -1,4 +1,5 @@
 import type { CutoverStatus, DeploymentStatus, LagObservation, ProcessorStatus, Status } from "@reprise/controller";
+import type { LateRange } from "@reprise/engine";
 import { bar, formatCount, formatDuration, formatRate, table } from "./format.ts";
 
 const barWidth = 20;
@@ -10,7 +11,10 @@ export function statusLines(status: Status, options: { readonly all: boolean }):
     lines.push(processorLine(processor));
     const shown = status.deployments.filter((one) => one.processor === processor.name && (options.all || one.state !== "Retired"));
     lines.push(...table(shown.map((one) => deploymentCells(one, processor))));
-    for (const one of shown) if (one.reason !== undefined) lines.push(`    ${one.id}: ${one.reason}`);
+    for (const one of shown) {
+      if (one.reason !== undefined) lines.push(`    ${one.id}: ${one.reason}`);
+      lines.push(...lateLines(one).map((line) => `    ${one.id}: ${line}`));
+    }
   }
   if (lines.length === 0) lines.push("Nothing is deployed yet: reprise deploy <file>");
   return lines;
@@ -77,6 +81,27 @@ function percent(fraction: number): string {
 function lagText({ records, ms }: LagObservation): string {
   if (records === 0) return "no lag";
   return `${formatCount(records)} behind${ms === null ? "" : ` (${formatDuration(ms)})`}`;
+}
+
+const lateWords = { drop: "dropped", "dead-letter": "dead-lettered", handle: "handled by onLate" } as const;
+
+/** Per window what came too late, as its workers know it: how much, and of which time. */
+function lateLines({ workers }: DeploymentStatus): string[] {
+  const ranges = new Map<string, LateRange>();
+  for (const range of workers.flatMap(({ late = [] }) => late)) {
+    const known = ranges.get(range.window) ?? { ...range, records: 0 };
+    ranges.set(range.window, {
+      ...known,
+      records: known.records + range.records,
+      fromMs: Math.min(known.fromMs, range.fromMs),
+      toMs: Math.max(known.toMs, range.toMs),
+    });
+  }
+  const iso = (ms: number): string => new Date(ms).toISOString();
+  return [...ranges.values()].map(
+    ({ window, how, records, fromMs, toMs }) =>
+      `${formatCount(records)} late for window ${window}, ${lateWords[how]}: from ${iso(fromMs)} to ${iso(toMs)}`,
+  );
 }
 
 function workersText({ desiredWorkers, workers }: DeploymentStatus): string {

@@ -12,6 +12,20 @@ export interface WorkerAnnouncement {
   readonly atMs: number;
   /** Set when a task has stopped for good: the error's code and message, which name the thing. */
   readonly failures: readonly { readonly partition: number; readonly code: string; readonly message: string }[];
+  /** What came after its window was over since the worker opened its tasks; absent: nothing, or a worker of a release that did not say. */
+  readonly late?: readonly LateRange[];
+}
+
+/** Contributions that came after their window was over, by window: what there is to replay. */
+export interface LateRange {
+  readonly window: string;
+  readonly how: "drop" | "dead-letter" | "handle";
+  readonly records: number;
+  /** Smallest and largest event time among them, epoch ms. */
+  readonly fromMs: number;
+  readonly toMs: number;
+  /** Of the lead input: the tasks that they came to. */
+  readonly partitions: readonly number[];
 }
 
 /** What the leading controller says of itself, key `controller`. */

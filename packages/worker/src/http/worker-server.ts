@@ -55,6 +55,7 @@ function addHealth(app: FastifyInstance, options: WorkerServerOptions): void {
         n: task.meta.n,
         publishing: task.publishing,
         position: task.position,
+        late: task.late,
       })),
       failures,
     });
