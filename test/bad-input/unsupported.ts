@@ -39,6 +39,15 @@ export const unsupported: readonly { readonly named: string; readonly make: () =
     make: () => processor({ ...about, inputs: { clicks: topic("clicks", { key: user, value: registry(Click) }) } }).handle({ on }),
   },
   {
+    named: "windows.w: left: registry()",
+    make: () =>
+      processor({
+        ...about,
+        inputs: { clicks },
+        windows: { w: windows.join({ left: registry(Click), right: Click, within: "1h" }) },
+      }).handle({ on, onWindow }),
+  },
+  {
     named: "output out: protobuf()",
     make: () =>
       processor({

@@ -204,6 +204,28 @@ describe("a join", () => {
     expect(await small.take(12, 1)).toEqual(["0 -"]);
   });
 
+  test("a contribution is compared with those near it, however many others of its key wait", async () => {
+    const { take, run } = start((n, ctx) => {
+      if (n < 0) ctx.windows.j.right(`r${-n}`, -n);
+      else
+        for (let at = 0; at < n; at++)
+          for (const side of ["left", "right"]) ctx.windows.j[side](side === "left" ? { id: at, note: null } : "", at * 100);
+    }, say);
+    await take(0, 3000);
+    const { state } = run.task;
+    const read = state.loadedRows.bind(state);
+    let seen = 0;
+    state.loadedRows = function* (...range) {
+      for (const row of read(...range)) {
+        seen++;
+        yield row;
+      }
+    };
+    // A right one at 150,005 ms, between two lefts that are 100 ms apart.
+    expect(await take(0, -150_005)).toEqual(["1500 r150005"]);
+    expect(seen).toBeLessThan(5);
+  });
+
   test("nothing stays behind when all waits are over", async () => {
     const { take, run } = start((n, ctx) => (n % 2 === 0 ? ctx.windows.j.left({ id: n, note: null }) : ctx.windows.j.right("r")), say);
     for (let n = 0; n < 50; n++) await take(1000 + n, n);

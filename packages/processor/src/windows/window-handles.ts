@@ -29,7 +29,10 @@ export interface ItemWindowState<A, Id> extends WindowRead<Result<A>> {
   remove(id: Id): void;
 }
 
-/** The two sides of a join. */
+/**
+ * The two sides of a join: each call is one contribution of the key, at the record's time or `at`. Its pairs are given to `onWindow` when the handler
+ * has returned.
+ */
 export interface JoinState<L, R> {
   left(value: L, at?: number): void;
   right(value: R, at?: number): void;

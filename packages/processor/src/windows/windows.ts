@@ -30,7 +30,9 @@ export interface JoinOptions<L, R, U extends Unmatched> {
   readonly right: Schema<R>;
   /** Event time between the two of a pair, in either order. */
   readonly within: Duration;
+  /** How much longer a contribution waits for its match, beyond what the watermark waits for anyway. Default "0s". */
   readonly grace?: Duration;
+  /** Which side's contributions are given with null for the other when they can't match any more. Default "none". */
   readonly unmatched?: U;
 }
 
