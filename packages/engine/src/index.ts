@@ -51,6 +51,7 @@ export type { TopicOffsets } from "./ports/topic-offsets.ts";
 export { Session, type SessionEnd } from "./session/session.ts";
 export { defaultLimits, type SessionLimits, type SessionObserver, type SessionOptions } from "./session/session-options.ts";
 export { metaRowKey } from "./state/row-key.ts";
+export { IdCursor, SortedIds } from "./state/sorted-ids.ts";
 export { readHeaders } from "./task/record-headers.ts";
 export { type PreparedCommit, Task, type TaskOptions } from "./task/task.ts";
 export { type FaultCount, type LateCount, silentHooks, type TaskCounters, type TaskHooks } from "./task/task-hooks.ts";

@@ -63,7 +63,11 @@ export class TaskState {
   hits = 0;
   misses = 0;
   private readonly options: TaskStateOptions;
+  /** Slots of the kind `entries`. */
+  private readonly mapSlots: readonly number[];
   private readonly entries = new Map<string, KeyEntry>();
+  /** Rows of `mapSlots` in the cache, so that a commit need not count them. May be too high, after rows were made for a key that was evicted. */
+  private mapRows = 0;
   private dirtyRows: Row[] = [];
   private preparedRows: Row[] = [];
   private unsavedRows: Row[] = [];
@@ -79,6 +83,7 @@ export class TaskState {
 
   constructor(options: TaskStateOptions, storeIsEmpty: boolean) {
     this.options = options;
+    this.mapSlots = options.slots.flatMap(({ kind }, slot) => (kind === "entries" ? [slot] : []));
     this.storeIsEmpty = storeIsEmpty;
   }
 
@@ -231,6 +236,7 @@ export class TaskState {
   private newRow(entry: KeyEntry, slot: number, id: string): Row {
     const row = new Row(entry, slot, Buffer.from(id, "latin1"));
     this.rowsOf(entry, slot).set(id, row);
+    if ((this.options.slots[slot] as SlotCodec).kind === "entries") this.mapRows++;
     entry.sortedIds?.[slot]?.add(id);
     return row;
   }
@@ -341,25 +347,31 @@ export class TaskState {
 
   /** Keys are what is evicted; but a key that is always in use may have a map without end. Its oldest entries go when all maps are too many. */
   private trimMaps(): void {
-    const { slots, maxKeys } = this.options;
-    const maps = slots.flatMap(({ kind }, slot) => (kind === "entries" ? [slot] : []));
-    if (maps.length === 0) return;
-    let over = -maxKeys * mapRowsPerKey;
-    for (const entry of this.entries.values()) for (const slot of maps) over += entry.many[slot]?.size ?? 0;
-    if (over <= 0) return;
-    over += (maxKeys * mapRowsPerKey) / 2;
+    const maxRows = this.options.maxKeys * mapRowsPerKey;
+    if (this.mapRows <= maxRows) return;
+    this.mapRows = 0;
+    for (const entry of this.entries.values()) this.mapRows += this.mapRowsOf(entry);
+    if (this.mapRows <= maxRows) return;
+    let over = this.mapRows - maxRows / 2;
     for (const entry of this.entries.values()) {
-      for (const slot of maps) {
+      for (const slot of this.mapSlots) {
         for (const [id, row] of entry.many[slot] ?? []) {
           if (over <= 0) return;
           if (row.dirty || row.unsaved) continue;
           if (row.value !== undefined) entry.complete = false;
           entry.many[slot]?.delete(id);
           entry.sortedIds = undefined;
+          this.mapRows--;
           over--;
         }
       }
     }
+  }
+
+  private mapRowsOf(entry: KeyEntry): number {
+    let rows = 0;
+    for (const slot of this.mapSlots) rows += entry.many[slot]?.size ?? 0;
+    return rows;
   }
 
   /** CLOCK over the map's insertion order: an entry that was used gets a second chance at the back. */
@@ -377,6 +389,7 @@ export class TaskState {
         continue;
       }
       entry.evicted = true;
+      this.mapRows -= this.mapRowsOf(entry);
       over--;
     }
   }
@@ -527,7 +540,8 @@ export class TaskState {
   private forget(row: Row): void {
     if (row.subkey === undefined) return;
     const id = latin1(row.subkey);
-    row.entry.many[row.slot]?.delete(id);
+    const known = row.entry.many[row.slot]?.delete(id) === true;
+    if (known && !row.entry.evicted && (this.options.slots[row.slot] as SlotCodec).kind === "entries") this.mapRows--;
     row.entry.sortedIds?.[row.slot]?.delete(id);
   }
 }

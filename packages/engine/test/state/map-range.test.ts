@@ -126,3 +126,21 @@ describe("a range of a map", () => {
     expect(store.taken).toBeLessThan(8);
   });
 });
+
+test("a map without end, of a key that is always in use, does not stay in memory", async () => {
+  const store = new MemoryStore();
+  const state = newState(store, 4);
+  const sizes: number[] = [];
+  for (let i = 0; i < 200; i++) {
+    const entry = state.entry("k");
+    state.set(state.row(entry, 0, String(i).padStart(3, "0")), i);
+    // Some come and go, which must not be counted for ever.
+    state.set(state.row(entry, 0, "gone"), i % 2 === 0 ? i : undefined);
+    await flush(state, store);
+    sizes.push(state.rowsOf(entry, 0).size);
+  }
+  // 8 for each of 4 keys; what is beyond goes at once, down to the half.
+  expect(Math.max(...sizes)).toBe(32);
+  expect(Math.min(...sizes.slice(40))).toBe(16);
+  expect([...state.currentRows(0, state.entry("k"))].map(({ value }) => value)).toEqual(Array.from({ length: 200 }, (_, i) => i));
+});

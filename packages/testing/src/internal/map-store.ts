@@ -1,8 +1,9 @@
-import type { KeyRange, RowWrite, StateStore, StoredRow } from "@reprise/engine";
+import { IdCursor, type KeyRange, type RowWrite, SortedIds, type StateStore, type StoredRow } from "@reprise/engine";
 
-/** A state store for tests: synchronous, in one map, sorted on demand. Not meant for many rows. */
+/** A state store for tests: synchronous, in memory. */
 export class MapStore implements StateStore {
   private readonly rows = new Map<string, StoredRow>();
+  private readonly ids = new SortedIds([]);
 
   get(key: Uint8Array): Uint8Array | undefined {
     return this.rows.get(idOf(key))?.value;
@@ -14,8 +15,13 @@ export class MapStore implements StateStore {
 
   writeNow(writes: readonly RowWrite[]): void {
     for (const { key, value } of writes) {
-      if (value === null) this.rows.delete(idOf(key));
-      else this.rows.set(idOf(key), { key: Buffer.from(key), value: Buffer.from(value) });
+      const id = idOf(key);
+      if (value === null) {
+        if (this.rows.delete(id)) this.ids.delete(id);
+      } else {
+        if (!this.rows.has(id)) this.ids.add(id);
+        this.rows.set(id, { key: Buffer.from(key), value: Buffer.from(value) });
+      }
     }
   }
 
@@ -24,11 +30,14 @@ export class MapStore implements StateStore {
   }
 
   *range({ from, to, reverse, limit }: KeyRange): Generator<StoredRow> {
-    const low = from === undefined ? "" : idOf(from);
-    const high = to === undefined ? undefined : idOf(to);
-    const ids = [...this.rows.keys()].filter((id) => id >= low && (high === undefined || id < high)).sort();
-    if (reverse === true) ids.reverse();
-    for (const id of ids.slice(0, limit ?? ids.length)) yield this.rows.get(id) as StoredRow;
+    const cursor = new IdCursor(this.ids, from === undefined ? "" : idOf(from), to === undefined ? undefined : idOf(to), reverse === true);
+    for (let left = limit ?? Number.POSITIVE_INFINITY; left > 0; left--) {
+      const id = cursor.peek();
+      if (id === undefined) return;
+      cursor.last = id;
+      cursor.advance();
+      yield this.rows.get(id) as StoredRow;
+    }
   }
 
   async *scan(range: KeyRange): AsyncGenerator<readonly StoredRow[]> {
