@@ -23,7 +23,7 @@ export default defineConfig({
           ...node,
           name: "unit",
           sequence: { groupOrder: 0 },
-          include: ["packages/**/test/**/*.test.ts", "scripts/test/**/*.test.ts"],
+          include: ["packages/**/test/**/*.test.ts", "examples/*/test/**/*.test.ts", "scripts/test/**/*.test.ts"],
           exclude: ["**/node_modules/**", "**/dist/**", "**/*.int.test.ts"],
           // Random cases by the hundred, on machines that do something else too.
           testTimeout: 60_000,

@@ -22,6 +22,7 @@ export function packagesOf(root) {
       }
     }
   }
+  for (const example of folders(join(root, "examples"))) found.push(`examples/${example}`);
   if (existsSync(join(root, "test/package.json"))) found.push("test");
   return found.filter((folder) => existsSync(join(root, folder, "package.json"))).map((folder) => packageAt(root, folder));
 }
@@ -43,7 +44,7 @@ export function filesOf(root, folder) {
 
 function packageAt(root, folder) {
   const manifest = JSON.parse(readFileSync(join(root, folder, "package.json"), "utf8"));
-  const kind = folder === "test" ? "tests" : folder.startsWith("packages/processors/") ? "processor" : "package";
+  const kind = folder === "test" ? "tests" : /^(packages\/processors|examples)\//.test(folder) ? "processor" : "package";
   return { folder, short: manifest.name.replace(/^@reprise\//, ""), kind, manifest, references: referencesOf(root, folder) };
 }
 

@@ -43,6 +43,8 @@ beforeEach(() => {
   write("packages/processors/fraud/v1/package.json", JSON.stringify({ name: "@reprise/fraud-v1", dependencies: { reprise: "1" } }));
   write("packages/processors/fraud/v1/src/processor.ts", 'import { s } from "reprise";\nimport "./rules.ts";\ns();\n');
   write("packages/processors/fraud/v1/src/rules.ts", "export {};\n");
+  write("examples/visits/package.json", JSON.stringify({ name: "@reprise/example-visits", dependencies: { reprise: "1" } }));
+  write("examples/visits/src/processor.ts", 'import { s } from "reprise";\ns();\n');
 });
 
 afterEach(() => rmSync(root, { recursive: true, force: true }));
@@ -96,6 +98,7 @@ describe("the layer check", () => {
       'import { hrtime } from "node:process";',
       "processor-imports",
     ],
+    ["an example that reads the clock of Node", "examples/visits/src/up.ts", 'import { hrtime } from "node:process";', "processor-imports"],
     [
       "a processor that imports an inner package",
       "packages/processors/fraud/v1/src/up.ts",
@@ -142,7 +145,7 @@ describe("the layer check", () => {
   });
 
   it("does not pass a folder without packages", () => {
-    rmSync(join(root, "packages"), { recursive: true });
+    for (const folder of ["packages", "examples"]) rmSync(join(root, folder), { recursive: true });
     expect(check().status).toBe(2);
   });
 });
