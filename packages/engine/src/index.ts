@@ -64,6 +64,8 @@ export {
   committedEntry,
   committedItems,
   committedValue,
+  committedWindow,
+  committedWindows,
   keyBytesOf,
   readView,
   type ViewQuery,

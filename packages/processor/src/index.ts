@@ -29,7 +29,7 @@ export type { AnyState, AnyWindow, HandleOf, handleType, Spec, ValueViewOf, View
 export { state, type StateBuilder, type StateOptions } from "./state/state.ts";
 export type { ListStateDefinition, MapStateDefinition, StateDefinition, ValueStateDefinition } from "./state/state-definition.ts";
 export type { Draft, ListState, MapState, Range, ValueState } from "./state/state-handles.ts";
-export type { Emitted, SenderOf, TableSetter, TestDriver, TestOptions, Time } from "./test-driver.ts";
+export type { Emitted, SenderOf, TableSetter, TestDriver, TestOptions, Time, WindowsOf } from "./test-driver.ts";
 export { timer, type TimerDefinition, type TimerSpec, type TimerState } from "./timers/timer.ts";
 export { type AsOf, type Broadcast, broadcast, type BroadcastDefinition } from "./topics/broadcast.ts";
 export { type AnyEvent, type EventDiscriminator, type Events, events, type EventsDefinition } from "./topics/events.ts";

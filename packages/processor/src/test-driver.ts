@@ -6,6 +6,7 @@ import type { AnyEvent, Events } from "./topics/events.ts";
 import type { Table } from "./topics/table.ts";
 import type { Topic } from "./topics/topic.ts";
 import type { Shape } from "./processor/shape.ts";
+import type { WindowBounds, WindowRead } from "./windows/window-handles.ts";
 
 /** Epoch ms, or ISO 8601. */
 export type Time = number | `${number}-${number}-${number}T${string}`;
@@ -38,6 +39,17 @@ export type TableSetter<T> =
       ? (key: KeyOf<K>, value: V | null, at?: Time) => void
       : never;
 
+/** The windows of a key, to read. Times are epoch ms. */
+export type WindowsOf<H> =
+  H extends WindowRead<infer R>
+    ? {
+        /** Of the window that holds the time; default: stream time. */
+        current(at?: number): R | undefined;
+        /** Of those that begin in [from, to). */
+        between(from: number, to: number): readonly (WindowBounds & { readonly value: R })[];
+      }
+    : never;
+
 /** Runs a processor in memory, on the real engine and a virtual clock. */
 export interface TestDriver<D extends Shape> {
   readonly given: { readonly [N in keyof D["tables"]]: TableSetter<D["tables"][N]> };
@@ -50,6 +62,8 @@ export interface TestDriver<D extends Shape> {
     deadLetters(): readonly { readonly reason: string; readonly input: string }[];
   };
   readonly stateOf: (key: KeyOf<D["key"]>) => { readonly [N in keyof D["state"]]: HandleOf<D["state"][N]> };
+  /** Committed windows, as views answer them; `view: true` or not. */
+  readonly windowsOf: (key: KeyOf<D["key"]>) => { readonly [N in keyof D["windows"]]: WindowsOf<HandleOf<D["windows"][N]>> };
   /** Again with other batch sizes, cache sizes and crash points: same state, same outputs. */
   checkReplay(): void;
 }

@@ -1,2 +1,2 @@
-export type { Emitted, SenderOf, TableSetter, TestDriver, TestOptions, Time } from "@reprise/processor";
+export type { Emitted, SenderOf, TableSetter, TestDriver, TestOptions, Time, WindowsOf } from "@reprise/processor";
 export { testProcessor } from "@reprise/testing";

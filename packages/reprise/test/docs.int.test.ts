@@ -13,7 +13,12 @@ const root = fileURLToPath(new URL("../../../", import.meta.url));
 const toolOf = (name: string): string => dirname(createRequire(import.meta.url).resolve(`${name}/package.json`));
 
 /** Every page that people read; pages that are made from tables are checked by their generator. */
-const pages = ["README.md", "docs/DESIGN.md", ...(await pagesIn("docs/guide")), ...(await pagesIn("docs/adr"))];
+const pages = [
+  ...["README.md", "docs/DESIGN.md"],
+  ...(await pagesIn("docs/guide")),
+  ...(await pagesIn("docs/adr")),
+  ...(await readdir(join(root, "examples"))).sort().map((name) => `examples/${name}/README.md`),
+];
 
 async function pagesIn(folder: string): Promise<string[]> {
   const names = await readdir(join(root, folder));

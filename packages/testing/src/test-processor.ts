@@ -4,7 +4,7 @@ import { RepriseError } from "@reprise/schema";
 import { MemoryLog } from "./internal/memory-log.ts";
 import { migratedBase } from "./internal/migrated-base.ts";
 import { Run, type RunBase, type RunShape, usualShape } from "./internal/run.ts";
-import { stateHandles } from "./internal/state-handles.ts";
+import { stateHandles, windowHandles } from "./internal/state-handles.ts";
 
 type CompiledInput = CompiledProcessor["inputs"][number];
 
@@ -78,6 +78,10 @@ class Driver {
 
   stateOf(key: unknown): unknown {
     return stateHandles(this.processor, this.run.task, this.processor.key.encode(key));
+  }
+
+  windowsOf(key: unknown): unknown {
+    return windowHandles(this.processor, this.run.task, this.processor.key.encode(key));
   }
 
   checkReplay(): void {

@@ -4,6 +4,7 @@ import type { CompiledSlot, ListSlot, MapSlot, ValueSlot, WindowSlot } from "../
 import { itemSubkey } from "../state/list-rows.ts";
 import { type MapRange, selectEntries, subkeyRange } from "../task/state-handles.ts";
 import type { Task } from "../task/task.ts";
+import type { StoredWindow } from "../window/keyed-window.ts";
 
 /** What is asked of a view, from the query string: JSON texts. */
 export interface ViewQuery {
@@ -91,6 +92,16 @@ export function* committedItems(task: Task, { slot }: ListSlot, key: Buffer): Ge
   }
 }
 
+/** The committed window of a key that holds a time; without one, stream time. */
+export function committedWindow(task: Task, { name }: WindowSlot, key: Buffer, atMs = task.meta.streamTimeMs): StoredWindow | undefined {
+  return atMs === null ? undefined : task.window(name).committedAt(key, atMs, task.committedWatermarkMs);
+}
+
+/** The committed windows of a key that begin in [from, to) and can be read. */
+export function committedWindows(task: Task, { name }: WindowSlot, key: Buffer, from: number, to: number): Iterable<StoredWindow> {
+  return task.window(name).committed(key, { from, to, watermarkMs: task.committedWatermarkMs });
+}
+
 function committedContent(task: Task, slot: number, stored: unknown): unknown {
   const expiry = task.expiries[slot];
   return expiry === undefined ? stored : expiry.alive(stored, task.committedStateTimeMs);
@@ -114,18 +125,14 @@ function readEntries(task: Task, view: MapSlot, key: Buffer, query: ViewQuery): 
 }
 
 function readWindows(task: Task, view: WindowSlot, key: Buffer, query: ViewQuery): ViewResult {
-  const windows = task.window(view.name);
   if (query.current !== undefined) {
-    const { streamTimeMs } = task.meta;
-    if (streamTimeMs === null) return undefined;
-    const found = windows.committedAt(key, streamTimeMs, task.committedWatermarkMs);
+    const found = committedWindow(task, view, key);
     return found === undefined ? undefined : { field: "value", json: JSON.stringify(found.result) };
   }
   const from = query.from === undefined ? Number.NEGATIVE_INFINITY : numberOf(query.from, "from");
   const to = query.to === undefined ? Number.POSITIVE_INFINITY : numberOf(query.to, "to");
   const rows: { value: unknown; start: number; end: number }[] = [];
-  for (const { start, end, result } of windows.committed(key, { from, to, watermarkMs: task.committedWatermarkMs }))
-    rows.push({ value: result, start, end });
+  for (const { start, end, result } of committedWindows(task, view, key, from, to)) rows.push({ value: result, start, end });
   return { field: "rows", json: JSON.stringify(rows) };
 }
 

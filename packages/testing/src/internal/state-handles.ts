@@ -1,4 +1,13 @@
-import { type CompiledProcessor, committedEntries, committedEntry, committedItems, committedValue, type Task } from "@reprise/engine";
+import {
+  type CompiledProcessor,
+  committedEntries,
+  committedEntry,
+  committedItems,
+  committedValue,
+  committedWindow,
+  committedWindows,
+  type Task,
+} from "@reprise/engine";
 
 /** What `stateOf(key)` gives: the committed state under the names of the declaration, to read. */
 export function stateHandles(processor: CompiledProcessor, task: Task, key: Buffer): { readonly [name: string]: unknown } {
@@ -22,6 +31,20 @@ export function stateHandles(processor: CompiledProcessor, task: Task, key: Buff
         entries: (range = {}) => committedEntries(task, slot, key, range),
       };
     }
+  }
+  return handles;
+}
+
+/** What `windowsOf(key)` gives: the committed windows under the names of the declaration, to read. */
+export function windowHandles(processor: CompiledProcessor, task: Task, key: Buffer): { readonly [name: string]: unknown } {
+  const handles: { [name: string]: unknown } = {};
+  for (const slot of processor.slots) {
+    if (slot.kind !== "window") continue;
+    handles[slot.name] = {
+      current: (atMs?: number) => committedWindow(task, slot, key, atMs)?.result,
+      between: (from: number, to: number) =>
+        Array.from(committedWindows(task, slot, key, from, to), ({ start, end, result }) => ({ start, end, value: result })),
+    };
   }
   return handles;
 }
