@@ -1,13 +1,18 @@
-// node scripts/generate-docs.mjs [--check]: writes docs/errors.md and docs/metrics.md from the tables in the code; with --check it only
-// says which of them are not what the code says, and ends with 1.
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+// node scripts/generate-docs.mjs [--check]: writes docs/errors.md and docs/metrics.md from the tables in the code, and the code of
+// docs/guide/recipes.md from its files; with --check it only says which of them are not what the code says, and ends with 1.
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { loadSource, root } from "./load-source.mjs";
 
 const { errorTable } = await loadSource("packages/schema/src/errors/error-table.ts");
 const { metricTable, processLabels } = await loadSource("packages/metrics/src/metric-table.ts");
 
-const pages = { "docs/errors.md": errorsPage(errorTable), "docs/metrics.md": metricsPage(metricTable) };
+const recipes = "docs/guide/recipes.md";
+const pages = {
+  "docs/errors.md": errorsPage(errorTable),
+  "docs/metrics.md": metricsPage(metricTable),
+  [recipes]: recipesPage(present(recipes), "examples/recipes/src"),
+};
 const checking = process.argv.includes("--check");
 const stale = Object.entries(pages).filter(([path, text]) => present(path) !== text);
 for (const [path, text] of stale) {
@@ -18,7 +23,7 @@ for (const [path, text] of stale) {
     console.log(`wrote ${path}`);
   }
 }
-if (stale.length === 0) console.log(`${Object.keys(pages).join(" and ")} are what the code says`);
+if (stale.length === 0) console.log(`${Object.keys(pages).join(", ")} are what the code says`);
 process.exitCode = checking && stale.length > 0 ? 1 : 0;
 
 function errorsPage(table) {
@@ -73,6 +78,18 @@ ${section("controller")}
 |---|---|---|---|
 ${section("every")}
 `;
+}
+
+/** The page with each block of code as it stands in the file that its first line names. Every file is on the page. */
+function recipesPage(page, folder) {
+  const missing = new Set(readdirSync(join(root, folder)));
+  const text = page.replaceAll(/(?<=^```ts\n)\/\/ ([\w-]+\.ts)\b.*?(?=^```$)/gms, (_block, name) => {
+    missing.delete(name);
+    return readFileSync(join(root, folder, name), "utf8");
+  });
+  if (missing.size > 0)
+    throw new Error(`${recipes} does not show ${[...missing].join(", ")}: add a block of code that begins with the name`);
+  return text;
 }
 
 function cell(text) {
