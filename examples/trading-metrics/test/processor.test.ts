@@ -81,7 +81,7 @@ test("every bar, and every correction of one, is what a loop over the trades unt
   let watermark = Number.NEGATIVE_INFINITY;
   let late = 0;
   let corrections = 0;
-  for (const trade of someTrades(3_000)) {
+  for (const trade of someTrades(1_500)) {
     // What the log has said so far decides which hours are over, which are still corrected, and what comes too late.
     const before = watermark;
     watermark = Math.max(watermark, trade.at - 10 * secondMs);
@@ -110,8 +110,8 @@ test("every bar, and every correction of one, is what a loop over the trades unt
     const given = t.then.bars().map(({ key, value }) => ({ key, value }));
     expect(given.sort((a, b) => (JSON.stringify(a.key) < JSON.stringify(b.key) ? -1 : 1))).toEqual(expected);
   }
-  expect(corrections).toBeGreaterThan(100);
-  expect(late).toBeGreaterThan(20);
+  expect(corrections).toBeGreaterThan(50);
+  expect(late).toBeGreaterThan(10);
   expect(t.then.deadLetters().length).toBe(late);
   t.checkReplay();
 });

@@ -53,7 +53,7 @@ function send(t: ReturnType<typeof start>, { type, user, at, product, amount }: 
 const start = () => testProcessor(userFeatures);
 
 test("after each event, every user's features are what the last five minutes say", () => {
-  const events = someEvents(1_500);
+  const events = someEvents(800);
   const t = start();
   let latest = noon;
   let forgotten = 0;
