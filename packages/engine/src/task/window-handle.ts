@@ -86,5 +86,8 @@ export class ItemWindowHandle extends AnyWindowHandle<ItemWindow> {
 /** NaN would be due never, and hold up everything else that is; a window beyond all dates would be open for ever. @throws RepriseError INVALID_ARGUMENT */
 export function checkWindowTime(at: number, { slot }: EmittingWindow): number {
   if (isEventTime(at)) return at;
-  throw new RepriseError("INVALID_ARGUMENT", `window ${slot.name}: a time in epoch ms within ±${maxEpochMs} was expected, got ${String(at)}`);
+  throw new RepriseError(
+    "INVALID_ARGUMENT",
+    `window ${slot.name}: a time in epoch ms within ±${maxEpochMs} was expected, got ${String(at)}`,
+  );
 }

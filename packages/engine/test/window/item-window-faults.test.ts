@@ -41,7 +41,7 @@ test.each([
   ["a value that is no number", "a", { n: "seven" }, undefined, "window w: n must be a number or null, got string"],
   ["NaN", "a", { n: Number.NaN }, undefined, "window w: n must be a number or null, got NaN"],
   ["an id that does not fit", 7, { n: 1 }, undefined, "window w: id: "],
-  ["a time that is none", "a", { n: 1 }, Number.NaN, "window w: a time in epoch ms was expected, got NaN"],
+  ["a time that is none", "a", { n: 1 }, Number.NaN, "window w: a time in epoch ms within ±8640000000000000 was expected, got NaN"],
   ["what can't be kept", "a", { n: () => 1 }, undefined, "window w: n: an item is kept as plain data, got a function"],
 ] as const)("%s is refused, and the item that was there stays", async (_name, id, values, at, message) => {
   for (const first of [true, false]) {
