@@ -218,7 +218,7 @@ describe("windows with items", () => {
       const op = (): Op => ({
         op: random.chance(0.3) ? "remove" : "put",
         id: random.pick(["p", "q", "r"]),
-        at: start + random.pick([-25, -5, 3, 9, 12, 30]),
+        at: start + random.pick([-25, -5, 3, 12, 18, 21, 25, 30]),
         n: random.pick([0.1, 0.2, 5]),
       });
       return revision > 1 ? [] : [op(), op()];
