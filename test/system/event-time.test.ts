@@ -80,6 +80,15 @@ test("one worker, killed in the middle of 50,000 readings, gives what an undistu
   expect(done).toBeLessThan(readings);
   const records = await system.settled(id, inputs);
   expect(system.dev.workerPids(id)).not.toContain(pid);
+  // Readings come up to 0.9 s too late for windows without grace; the operator is told of which time they are.
+  const late = await until("what was late in the status", patienceMs, async () => {
+    const { workers } = (await system.dev.client.status()).deployments.find((one) => one.id === id) ?? { workers: [] };
+    return workers[0]?.late?.find(({ window }) => window === "recent");
+  });
+  expect(late).toMatchObject({ how: "drop" });
+  expect(late.records).toBeGreaterThan(0);
+  expect(new Date(late.fromMs).getUTCFullYear()).toBe(2024);
+  expect(late.toMs).toBeGreaterThanOrEqual(late.fromMs);
   // A tick of the clock has closed what was open.
   const log = await readAll();
   const alone = expectSameAsInMemory(v1, records, log);

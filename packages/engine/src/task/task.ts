@@ -24,7 +24,7 @@ import { ReferenceTable } from "../table/reference-table.ts";
 import type { TableVersions } from "../table/table-versions.ts";
 import { TaskClock } from "../time/task-clock.ts";
 import { ChangeList } from "../window/change-list.ts";
-import type { DueWindow, EmittingWindow, EmitWindow, KeyedWindow, WindowValues } from "../window/keyed-window.ts";
+import type { DueWindow, EmittingWindow, EmitWindow, KeyedWindow, WindowFault, WindowValues } from "../window/keyed-window.ts";
 import { makeWindow } from "../window/make-window.ts";
 import { Frame } from "./frame.ts";
 import { HandlerContext } from "./handler-context.ts";
@@ -526,16 +526,17 @@ export class Task {
       outputs.undo(outputsBefore);
       this.changes.undo(changesBefore);
       if (error instanceof RejectSignal) return this.deadLetter(`rejected: ${error.message}`, "RECORD_REJECTED");
-      // A promise is a mistake in the code, not in a record: no policy may hide it.
-      const policy = RepriseError.is(error) && error.code === "ASYNC_HANDLER" ? "fail" : this.processor.onHandlerError;
-      return this.onFault(
-        error,
-        policy,
-        RepriseError.is(error) && error.code !== "SCHEMA_INVALID" ? error.code : "HANDLER_FAILED",
-        `failed in ${name}`,
-      );
+      return this.onThrown(error, name);
     }
     return this.changes.size === 0 || this.emittingChanges || this.emitChanges(name);
+  }
+
+  /** What the policy does when users' code threw. */
+  private onThrown(error: unknown, name: string): boolean {
+    // A promise is a mistake in the code, not in a record: no policy may hide it.
+    const policy = RepriseError.is(error) && error.code === "ASYNC_HANDLER" ? "fail" : this.processor.onHandlerError;
+    const code = RepriseError.is(error) && error.code !== "SCHEMA_INVALID" ? error.code : "HANDLER_FAILED";
+    return this.onFault(error, policy, code, `failed in ${name}`);
   }
 
   /** Emits what the handler `name` changed, then what the handlers of that changed, until nothing is left. False: the task has failed. */
@@ -547,7 +548,7 @@ export class Task {
     for (let round = 0; ok && changes.size > 0; round++) {
       if (round === maxChangeRounds) ok = this.endlessChanges(name, round);
       for (const change of changes.take()) {
-        const emit = (due: DueWindow): boolean => this.emitWindow(change.window, change.entry, due);
+        const emit: EmitWindow = (due) => this.emitWindow(change.window, change.entry, due);
         if (round > 0) caused++;
         ok &&= change.given === undefined ? this.emitChange(change.window, change.entry, change.start, emit) : emit(change.given);
         if (ok && caused + changes.size > maxCausedChanges) ok = this.endlessChanges(name, caused + changes.size);
@@ -619,9 +620,10 @@ export class Task {
     return this.onFault(error, "fail", "HANDLER_FAILED", "failed");
   }
 
-  private emitWindow({ slot }: EmittingWindow, entry: KeyEntry, due: DueWindow): boolean {
+  private emitWindow({ slot }: EmittingWindow, entry: KeyEntry, due: DueWindow | WindowFault): boolean {
     if (slot.onWindow === undefined) return true;
     this.frame.entry = entry;
+    if ("fault" in due) return this.onThrown(due.fault, `onWindow.${slot.name}`);
     this.frame.timestampMs = slot.definition.type === "global" ? this.frame.outputTimeMs : (due.timestampMs ?? due.end);
     this.context.window = { start: due.start, end: due.end, final: due.final, revision: due.revision, previous: due.previous };
     return this.call(slot.onWindow, due.result, `onWindow.${slot.name}`);

@@ -17,8 +17,13 @@ export interface DueWindow {
   readonly final: boolean;
 }
 
-/** Calls the handler. False: the task has failed. */
-export type EmitWindow = (due: DueWindow) => boolean;
+/** A window that can't be given, because an own fold of it threw. */
+export interface WindowFault {
+  readonly fault: unknown;
+}
+
+/** Calls the handler; of a fault, does what is done when a handler throws. False: the task has failed. */
+export type EmitWindow = (due: DueWindow | WindowFault) => boolean;
 
 /** A window as a view shows it. */
 export interface StoredWindow {

@@ -7,7 +7,7 @@ import type { DueQueue } from "../time/due-queue.ts";
 import type { TaskClock } from "../time/task-clock.ts";
 import { copyOf } from "./accumulator.ts";
 import type { ChangeList } from "./change-list.ts";
-import type { EmitWindow, KeyedWindow, StoredWindow, WindowRange, WindowResult, WindowValues } from "./keyed-window.ts";
+import type { EmitWindow, KeyedWindow, StoredWindow, WindowRange, WindowResult, WindowValues, WindowFault } from "./keyed-window.ts";
 import type { WindowParts } from "./make-window.ts";
 import { StartIds } from "./start-ids.ts";
 import { WindowEmission } from "./window-emission.ts";
@@ -106,7 +106,14 @@ export class RollingWindow implements KeyedWindow {
     const { emission, state } = this;
     const own = this.ownRow(entry, end);
     const before = own?.value as WindowRow | undefined;
-    const merged = this.merged(entry, end, before);
+    let merged: WindowRow | undefined;
+    try {
+      merged = this.merged(entry, end, before);
+    } catch (fault) {
+      // It closes all the same, so that its slices go.
+      if (before === undefined) this.queue.add(end + emission.graceMs, this.slot.slot * 2 + 1, entry.id);
+      return emit({ fault });
+    }
     if (merged === undefined || !emission.pending(merged)) return true;
     const { numbers, values } = this.slot.layout.empty;
     const next: WindowRow = { ...emission.emitted(merged), numbers, values };
@@ -147,10 +154,17 @@ export class RollingWindow implements KeyedWindow {
   /** Gives what is to be given when a window closes, and drops the slice that no other window has. */
   protected close(entry: KeyEntry, end: number, emit: EmitWindow): boolean {
     const own = this.ownRow(entry, end);
-    const merged = this.merged(entry, end, own?.value as WindowRow | undefined);
+    let merged: WindowRow | undefined;
+    let failed: WindowFault | undefined;
+    try {
+      merged = this.merged(entry, end, own?.value as WindowRow | undefined);
+    } catch (fault) {
+      failed = { fault };
+    }
     const slice = this.rows(entry).get(this.ids.id(end - this.sizeMs));
     if (slice?.value !== undefined) this.state.set(slice, undefined);
     if (own?.value !== undefined) this.state.set(own, undefined);
+    if (failed !== undefined) return emit(failed);
     return merged === undefined || this.closed(entry, end, merged, emit);
   }
 

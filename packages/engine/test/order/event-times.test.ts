@@ -66,6 +66,17 @@ describe("event times", () => {
     expect(done.task.streamTimeMs).toBe(5);
   });
 
+  test("a function that throws has a record that does not decode, and moves no time", async () => {
+    const time = (r: Value): number => {
+      if (r.at === 2) throw new Error("no clock");
+      return r.at;
+    };
+    const done = await run(watching({ time }), [given(1, 50), given(2, 60), given(3, 70)]);
+    expect(texts(done)).toEqual(["at 1", "passed 1", "at 3", "passed 3"]);
+    expect(reasons(done)).toEqual(["no clock"]);
+    expect(done.task.streamTimeMs).toBe(3);
+  });
+
   test.each(["topic", "table"] as const)(
     "a %s that goes by the records' timestamps takes none that is no time, and its stream time stays",
     async (kind) => {
