@@ -12,7 +12,7 @@ import { System } from "./support/system.ts";
 
 const partitions = 4;
 const readings = 50_000;
-const patienceMs = 60_000;
+const patienceMs = 240_000;
 const [first, second] = ["devices.v1.1", "devices.v2.1"];
 const inputs = ["readings", "commands", "limits"] as const;
 const silentMs = 5_000;

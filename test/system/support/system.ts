@@ -17,7 +17,7 @@ export interface InputRecord {
   readonly timestampMs: number;
 }
 
-const patienceMs = 60_000;
+const patienceMs = 240_000;
 
 /** A Kafka of its own, a controller and workers as processes, and clients to load, follow and judge them. */
 export class System {

@@ -35,9 +35,12 @@ export class ReferenceTable {
   apply(entry: KeyEntry, value: unknown, timeMs: number): void {
     const row = this.state.single(entry, this.slot.slot);
     const version = { fromMs: this.slot.asOf === "latest" ? Number.NEGATIVE_INFINITY : timeMs, value: value === null ? undefined : value };
-    const versions = withVersion(row.value as TableVersions | undefined, version, this.clock.watermarkMs - this.graceMs);
+    const before = row.value as TableVersions | undefined;
+    const versions = withVersion(before, version, this.clock.watermarkMs - this.graceMs);
     this.state.set(row, versions);
-    if (versions !== undefined) this.arm(versions, latin1(entry.bytes));
+    if (versions === undefined) return;
+    // What it was armed for before, it still is.
+    if (before === undefined || nextPruningMs(before) !== nextPruningMs(versions)) this.arm(versions, latin1(entry.bytes));
   }
 
   /**
