@@ -7,7 +7,7 @@ const symbol = key("symbol", s.string);
 const listingHour = key("listing-hour", json(s.record("ListingHour", { symbol: s.string, exchange: s.string, hour: s.timestamp })));
 
 const Trade = s.record("Trade", { id: s.string, at: s.timestamp, price: s.double, lots: s.long });
-const Instrument = s.record("Instrument", { currency: s.string, perLot: s.long });
+const Instrument = s.record("Instrument", { from: s.timestamp, currency: s.string, perLot: s.long });
 const Bar = s.record("Bar", {
   currency: s.string,
   vwap: s.double,
@@ -19,8 +19,11 @@ const Bar = s.record("Bar", {
 });
 
 export const trades = topic("trades", { key: listing, value: json(Trade), time: (trade) => trade.at, outOfOrder: "10s" });
-/** Reference data: how many units a lot of an instrument has, and what they are paid in. */
-export const instruments = table("instruments", { key: symbol, value: json(Instrument) });
+/**
+ * Reference data: how many units a lot of an instrument has, and what they are paid in. A row holds from the time that it says, not from when it was sent:
+ * else trades from before that would have no instrument.
+ */
+export const instruments = table("instruments", { key: symbol, value: json(Instrument), time: (row) => row.from });
 export const bars = table("bars", { key: listingHour, value: json(Bar) });
 
 export default processor({

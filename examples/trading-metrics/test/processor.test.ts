@@ -25,8 +25,8 @@ interface Instrument {
 }
 
 const instruments: readonly Instrument[] = [
-  { symbol: "AAA", currency: "EUR", perLot: 1, from: Number.NEGATIVE_INFINITY },
-  { symbol: "BBB", currency: "USD", perLot: 100, from: Number.NEGATIVE_INFINITY },
+  { symbol: "AAA", currency: "EUR", perLot: 1, from: 0 },
+  { symbol: "BBB", currency: "USD", perLot: 100, from: 0 },
   { symbol: "BBB", currency: "USD", perLot: 10, from: nine + 2.5 * hourMs },
 ];
 const instrumentAt = (symbol: string, at: number): Instrument =>
@@ -58,6 +58,8 @@ function barOf(trades: readonly Trade[]): object {
   };
 }
 
+/** All of them were sent before the first trade. */
+const noticed = nine - hourMs;
 const keyOf = ({ symbol, exchange, at }: Trade): { symbol: string; exchange: string; hour: number } => ({
   ...{ symbol, exchange, hour: Math.floor(at / hourMs) * hourMs },
 });
@@ -69,9 +71,7 @@ function send(t: ReturnType<typeof start>, { symbol, exchange, ...trade }: Trade
 
 function withInstruments(): ReturnType<typeof start> {
   const t = start();
-  for (const { symbol, currency, perLot, from } of instruments)
-    if (from === Number.NEGATIVE_INFINITY) t.given.instruments(symbol, { currency, perLot });
-    else t.given.instruments(symbol, { currency, perLot }, from);
+  for (const { symbol, ...row } of instruments) t.given.instruments(symbol, row, noticed);
   return t;
 }
 

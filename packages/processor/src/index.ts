@@ -10,7 +10,15 @@ export type { Emitting, Handlers, HandlingLate, Need, OnInput, ResultIn, Sync } 
 export { ignore } from "./processor/ignore.ts";
 export type { InputManifest, KeyManifest, Manifest, PartManifest, TableManifest, TopicManifest } from "./processor/manifest.ts";
 export { migrate, type Migration, type MigrationDefinition, type StoredIn } from "./processor/migrate.ts";
-export { type ContextOf, type Declared, type HandlersOf, type Processor, processor, type shapeType } from "./processor/processor.ts";
+export {
+  type ContextOf,
+  type Declared,
+  type HandlersOf,
+  type Processor,
+  processor,
+  type RecordContextOf,
+  type shapeType,
+} from "./processor/processor.ts";
 export {
   abi,
   definitionOf,

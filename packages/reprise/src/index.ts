@@ -67,6 +67,7 @@ export {
   processor,
   type Range,
   type RecordContext,
+  type RecordContextOf,
   type RecordInfo,
   rekey,
   type Result,

@@ -12,15 +12,15 @@ export class ReferenceTable {
   private readonly state: TaskState;
   private readonly clock: TaskClock;
   private readonly queue: DueQueue;
-  private readonly graceMs: number;
+  private readonly backMs: number;
 
-  /** @param graceMs how far behind the watermark a row is still asked for: the longest grace of the processor's windows */
-  constructor(slot: TableSlot, parts: { readonly state: TaskState; readonly clock: TaskClock; readonly queue: DueQueue }, graceMs: number) {
+  /** @param backMs how far behind the watermark a row is still asked for */
+  constructor(slot: TableSlot, parts: { readonly state: TaskState; readonly clock: TaskClock; readonly queue: DueQueue }, backMs: number) {
     this.slot = slot;
     this.state = parts.state;
     this.clock = parts.clock;
     this.queue = parts.queue;
-    this.graceMs = graceMs;
+    this.backMs = backMs;
   }
 
   /** The entry that the key's row belongs to; made when it is not cached, and then perhaps not loaded. @throws RepriseError for bytes that are no key */
@@ -36,7 +36,7 @@ export class ReferenceTable {
     const row = this.state.single(entry, this.slot.slot);
     const version = { fromMs: this.slot.asOf === "latest" ? Number.NEGATIVE_INFINITY : timeMs, value: value === null ? undefined : value };
     const before = row.value as TableVersions | undefined;
-    const versions = withVersion(before, version, this.clock.watermarkMs - this.graceMs);
+    const versions = withVersion(before, version, this.clock.watermarkMs - this.backMs);
     this.state.set(row, versions);
     if (versions === undefined) return;
     // What it was armed for before, it still is.
@@ -49,7 +49,7 @@ export class ReferenceTable {
    */
   private arm(versions: TableVersions, keyId: string): void {
     const nextMs = nextPruningMs(versions);
-    if (nextMs < Number.POSITIVE_INFINITY) this.queue.add(nextMs + this.graceMs, this.slot.slot * 2, keyId);
+    if (nextMs < Number.POSITIVE_INFINITY) this.queue.add(nextMs + this.backMs, this.slot.slot * 2, keyId);
   }
 
   /** What was armed came up. */
@@ -60,7 +60,7 @@ export class ReferenceTable {
     const row = state.single(entry, slot.slot);
     const before = row.value as TableVersions | undefined;
     if (before === undefined) return;
-    const after = pruned(before, dueMs - this.graceMs);
+    const after = pruned(before, dueMs - this.backMs);
     if (after !== before) state.set(row, after);
     if (after !== undefined) this.arm(after, keyId);
   }

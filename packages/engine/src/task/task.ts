@@ -25,6 +25,7 @@ import type { TableVersions } from "../table/table-versions.ts";
 import { TaskClock } from "../time/task-clock.ts";
 import { ChangeList } from "../window/change-list.ts";
 import type { DueWindow, EmittingWindow, EmitWindow, KeyedWindow, WindowFault, WindowValues } from "../window/keyed-window.ts";
+import { countsBackMs } from "../window/lateness.ts";
 import { makeWindow } from "../window/make-window.ts";
 import { Frame } from "./frame.ts";
 import { HandlerContext } from "./handler-context.ts";
@@ -175,9 +176,9 @@ export class Task {
     this.cursors = cursorsOf(options);
     this.mergeOrder = [...this.cursors].sort((a, b) => mergeRank(a) - mergeRank(b));
     this.positions = this.cursors.map((c) => c.position);
-    const graceMs = longestGraceMs(processor);
+    const backMs = longestBackMs(processor);
     const tables = new Map(
-      processor.slots.flatMap((slot) => (slot.kind === "table" ? [[slot as CompiledSlot, new ReferenceTable(slot, this, graceMs)]] : [])),
+      processor.slots.flatMap((slot) => (slot.kind === "table" ? [[slot as CompiledSlot, new ReferenceTable(slot, this, backMs)]] : [])),
     );
     this.tablesBySlot = tables;
     this.tables = this.cursors.map(({ input }) => (input.table === undefined ? undefined : tables.get(input.table)));
@@ -826,8 +827,8 @@ function cursorsOf({ processor, partition, meta, reader, broadcasts }: TaskOptio
   });
 }
 
-function longestGraceMs({ slots }: CompiledProcessor): number {
-  return Math.max(0, ...slots.map((slot) => (slot.kind === "window" ? slot.definition.graceMs : 0)));
+function longestBackMs({ slots }: CompiledProcessor): number {
+  return Math.max(0, ...slots.map((slot) => (slot.kind === "window" ? countsBackMs(slot.definition) : 0)));
 }
 
 /** Of equal times: what is asked for as it is now, tables, inputs. */

@@ -3,7 +3,7 @@ import { checkOneOf, checkOptions } from "../internal/check-options.ts";
 import type { AnyKey } from "../key.ts";
 import { checkClock, checkDeclaration, checkOnError, declarationNames, type Declared as CheckedParts } from "./check-declaration.ts";
 import { checkHandlers } from "./check-handlers.ts";
-import type { Context } from "./context.ts";
+import type { Context, RecordContext } from "./context.ts";
 import type { Declaration, Metrics, States, Timers, Windows } from "./declaration.ts";
 import type { Handlers } from "./handlers.ts";
 import { manifestOf, withMigrations } from "./manifest.ts";
@@ -29,6 +29,8 @@ export interface Declared<D extends Shape> {
 }
 
 export type ContextOf<P> = P extends { readonly [shapeType]: infer D extends Shape } ? Context<D> : never;
+/** For helpers of handlers of records, which also have `record` and `reject`. */
+export type RecordContextOf<P> = P extends { readonly [shapeType]: infer D extends Shape } ? RecordContext<D> : never;
 export type HandlersOf<P> = P extends { readonly [shapeType]: infer D extends Shape } ? Handlers<D> : never;
 
 /**
