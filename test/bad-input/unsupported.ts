@@ -12,9 +12,18 @@ const onWindow = { w: () => undefined };
 /** What the surface declares and this release can't run: what the refusal must name, and a processor that is only that. */
 export const unsupported: readonly { readonly named: string; readonly make: () => object }[] = [
   {
-    named: "input clicks: rekey()",
+    named: "input clicks: rekey() of a topic with a watermark function",
     make: () =>
-      processor({ ...about, key: product, inputs: { clicks: rekey(clicks, { key: product, by: ({ page }) => page }) } }).handle({ on }),
+      processor({
+        ...about,
+        key: product,
+        inputs: {
+          clicks: rekey(topic("clicks", { key: user, value: json(Click), watermark: () => null }), {
+            key: product,
+            by: ({ page }) => page,
+          }),
+        },
+      }).handle({ on }),
   },
   {
     named: 'input clicks: partitioner "crc32"',

@@ -1,10 +1,11 @@
 import { randomUUID } from "node:crypto";
-import { type ControlRecord, type ControlState, groupOf } from "@reprise/engine";
+import { type ControlRecord, type ControlState, type DeploymentSpec, groupOf } from "@reprise/engine";
 import { RepriseError } from "@reprise/schema";
 import type { ControllerContext } from "./controller-context.ts";
 import { planCutover } from "./decide/plan-cutover.ts";
 import { planRetire } from "./decide/plan-retire.ts";
-import { createClockTopic } from "./deploy/create-topics.ts";
+import type { TopicDescription } from "./cluster.ts";
+import { createClockTopic, createRouteTopics } from "./deploy/create-topics.ts";
 import { readDeployRequest } from "./deploy/deploy-request.ts";
 import { planDeploy } from "./deploy/plan-deploy.ts";
 import { failpoint } from "./failpoint.ts";
@@ -26,13 +27,20 @@ export class Commands {
   async deploy(request: DeployRequest, options: CommandOptions): Promise<DeployAnswer> {
     this.#context.requireLead();
     const wish = readDeployRequest(request);
-    const { inputs, broadcasts, clock } = wish.manifest;
-    await createClockTopic(wish.manifest, this.#context.cluster);
-    const topics = await this.#context.cluster.describeTopics([...inputs, ...broadcasts, ...(clock === undefined ? [] : [clock.topic])]);
+    const { inputs, broadcasts, routes, clock } = wish.manifest;
+    const { cluster } = this.#context;
+    await createClockTopic(wish.manifest, cluster);
+    const read = [...inputs, ...broadcasts, ...routes.map(({ source }) => source), ...(clock === undefined ? [] : [clock.topic])];
+    let topics = await cluster.describeTopics(read);
     const key = options.idempotencyKey ?? randomUUID();
     if (this.#before(key, "DeploymentCreated") === undefined) {
       const { deployment } = planDeploy(this.#context.state, wish, topics);
-      await this.#checkGroup(deployment.id, deployment.inputs[0]);
+      await this.#checkGroup(groupOf(deployment.id), deployment.inputs[0]);
+      for (const { topic, source } of deployment.routes ?? []) await this.#checkGroup(topic, source);
+      if (deployment.routes !== undefined) {
+        await createRouteTopics(deployment.routes, cluster);
+        topics = await cluster.describeTopics([...read, ...deployment.routes.map(({ topic }) => topic)]);
+      }
     }
     const answer = await this.#context.decide<DeployAnswer>((state) => {
       const before = this.#before(key, "DeploymentCreated");
@@ -43,6 +51,7 @@ export class Commands {
       checkRevision(state, options);
       // Planned anew: another deployment may have been created since.
       const event = planDeploy(state, wish, topics);
+      requireCreated(event.deployment, topics);
       return {
         event,
         idempotencyKey: key,
@@ -109,19 +118,32 @@ export class Commands {
   }
 
   /** A group that has offsets already is somebody else's: its members would fight with ours. */
-  async #checkGroup(deployment: string, lead: { readonly topic: string; readonly partitions: number } | undefined): Promise<void> {
+  async #checkGroup(group: string, lead: { readonly topic: string; readonly partitions: number } | undefined): Promise<void> {
     if (lead === undefined) return;
     const partitions = Array.from({ length: lead.partitions }, (_, partition) => ({ topic: lead.topic, partition }));
-    const [taken] = await this.#context.cluster.offsets.committed(groupOf(deployment), partitions);
+    const [taken] = await this.#context.cluster.offsets.committed(group, partitions);
     if (taken === undefined) return;
     throw new RepriseError(
       "DECLARATION_CONFLICT",
-      `The consumer group '${groupOf(deployment)}' has committed offsets already, but no such deployment was ever created: is the control topic another one?`,
+      `The consumer group '${group}' has committed offsets already, but no such deployment was ever created: is the control topic another one?`,
       {
-        details: { group: groupOf(deployment), topic: taken.topic, partition: taken.partition },
+        details: { group, topic: taken.topic, partition: taken.partition },
       },
     );
   }
+}
+
+/** Another deployment of the same version was created at the same moment, and has the internal topics that were made for this one. */
+function requireCreated({ id, routes = [] }: DeploymentSpec, topics: ReadonlyMap<string, TopicDescription>): void {
+  const missing = routes.find(({ topic }) => !topics.has(topic));
+  if (missing === undefined) return;
+  throw new RepriseError(
+    "REVISION_CONFLICT",
+    `'${id}' can't be created: another deployment of this version was created just now. Deploy again.`,
+    {
+      details: { deployment: id, topic: missing.topic },
+    },
+  );
 }
 
 function by({ by }: CommandOptions): { by?: string } {

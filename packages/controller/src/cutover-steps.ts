@@ -6,6 +6,7 @@ import {
   type PendingCutover,
   type ProcessorEntry,
   publisherOf,
+  routeTransactionalIdOf,
   transactionalIdOf,
 } from "@reprise/engine";
 import { RepriseError } from "@reprise/schema";
@@ -17,6 +18,13 @@ import type { TaskObservation } from "./observe/observation.ts";
 /** All transactional ids that a deployment was ever given. */
 export function transactionalIdsOf({ spec }: DeploymentEntry): string[] {
   return Array.from({ length: spec.maxSlots }, (_, slot) => transactionalIdOf(spec.id, slot));
+}
+
+/** Those of the stages before it. */
+export function routeTransactionalIdsOf({ spec }: DeploymentEntry): string[] {
+  return (spec.routes ?? []).flatMap(({ topic }) =>
+    Array.from({ length: spec.maxSlots }, (_, slot) => routeTransactionalIdOf(topic, slot)),
+  );
 }
 
 export function recordsOf(tasks: readonly TaskObservation[]): Map<number, CommitRecord> {

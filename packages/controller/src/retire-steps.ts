@@ -1,7 +1,7 @@
 import { type ControlEvent, type ControlState, type DeploymentEntry, deltaTopicOf, groupOf } from "@reprise/engine";
 import { RepriseError } from "@reprise/schema";
 import type { Cluster } from "./cluster.ts";
-import { transactionalIdsOf } from "./cutover-steps.ts";
+import { routeTransactionalIdsOf, transactionalIdsOf } from "./cutover-steps.ts";
 import { failpoint } from "./failpoint.ts";
 
 export interface RetireStepsOptions {
@@ -13,18 +13,19 @@ export interface RetireStepsOptions {
 }
 
 /**
- * Removes what belongs to a retiring deployment alone: group, deltas, checkpoints; never public outputs. Licensed by `Retiring`, which
+ * Removes what belongs to a retiring deployment alone: groups, deltas, internal topics, checkpoints; never public outputs. Licensed by `Retiring`, which
  * nothing revokes; what is gone already is no error, so that it can be begun anew at any point.
  * @returns `waiting` while workers are still there
  */
 export async function continueRetire(entry: DeploymentEntry, options: RetireStepsOptions): Promise<"waiting" | "retired"> {
-  const { id } = entry.spec;
+  const { id, routes = [] } = entry.spec;
   // Its workers see the state on the control log and end by themselves.
   if (options.workersLeft(id) > 0) return "waiting";
   // One that is cut off and did not see it must not write any more.
-  await options.cluster.fence(transactionalIdsOf(entry));
+  await options.cluster.fence([...transactionalIdsOf(entry), ...routeTransactionalIdsOf(entry)]);
   try {
     await options.cluster.deleteGroup(groupOf(id));
+    for (const { topic } of routes) await options.cluster.deleteGroup(topic);
   } catch (error) {
     // A static member that was killed stays in the group until its session ends.
     if (RepriseError.is(error) && error.code === "KAFKA_FAILED") return "waiting";
@@ -32,6 +33,7 @@ export async function continueRetire(entry: DeploymentEntry, options: RetireStep
   }
   failpoint("after-group-deleted");
   await options.cluster.deleteTopic(deltaTopicOf(id));
+  for (const { topic } of routes) await options.cluster.deleteTopic(topic);
   failpoint("after-delta-deleted");
   await options.removeCheckpoints(id);
   failpoint("before-retired");

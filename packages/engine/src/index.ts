@@ -15,6 +15,7 @@ export type {
   ControlEvent,
   ControlRecord,
   DeployedInput,
+  DeployedRoute,
   DeploymentSpec,
   DeploymentState,
   PositionVector,
@@ -38,16 +39,20 @@ export {
   deadLetterTopicOf,
   deltaTopicOf,
   groupOf,
+  routeTopicOf,
+  routeTransactionalIdOf,
   statusTopic,
   transactionalIdOf,
 } from "./control/names.ts";
 export { murmur2, partitionForKey } from "./murmur2.ts";
 export { type Delta, DeltaAssembler, encodeDelta } from "./commit/delta.ts";
 export { ControlLogTail } from "./control/control-log-tail.ts";
-export { type CompiledProcessor, compileProcessor } from "./definition/compiled-processor.ts";
+export { type CompiledProcessor, type CompiledRoute, compileProcessor } from "./definition/compiled-processor.ts";
 export { assertSupported, unsupportedFeatures } from "./definition/unsupported.ts";
 export type { OutputRecord } from "./output/output-buffer.ts";
 export type { TopicOffsets } from "./ports/topic-offsets.ts";
+export { RouteSession, type RouteLimits, type RouteObserver, type RouteSessionOptions } from "./route/route-session.ts";
+export { RouteTask, type RoutedRecord } from "./route/route-task.ts";
 export { Session, type SessionEnd } from "./session/session.ts";
 export { defaultLimits, type SessionLimits, type SessionObserver, type SessionOptions } from "./session/session-options.ts";
 export { metaRowKey } from "./state/row-key.ts";

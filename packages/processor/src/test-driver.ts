@@ -1,8 +1,9 @@
 import type { TypeOf } from "@reprise/schema";
-import type { KeyOf } from "./key.ts";
+import type { AnyKey, KeyOf } from "./key.ts";
 import type { HandleOf } from "./spec.ts";
 import type { Broadcast } from "./topics/broadcast.ts";
 import type { AnyEvent, Events } from "./topics/events.ts";
+import type { RekeyedFrom } from "./topics/rekey.ts";
 import type { Table } from "./topics/table.ts";
 import type { Topic } from "./topics/topic.ts";
 import type { Shape } from "./processor/shape.ts";
@@ -21,14 +22,17 @@ export type Emitted<O> =
         ? AnyEvent<E> & { readonly key: KeyOf<K>; readonly timestamp: number }
         : never;
 
+/** A rekeyed input gets its records under the key of its source. */
+type SentUnder<I, K extends AnyKey> = I extends RekeyedFrom<infer F> ? F : K;
+
 /** Sends one record to an input. */
 export type SenderOf<I> =
   I extends Topic<infer K, infer V>
-    ? (key: KeyOf<K>, value: V, at: Time) => void
+    ? (key: KeyOf<SentUnder<I, K>>, value: V, at: Time) => void
     : I extends Table<infer K, infer V>
       ? (key: KeyOf<K>, value: V | null, at: Time) => void
       : I extends Events<infer K, infer E>
-        ? { readonly [N in keyof E]: (key: KeyOf<K>, value: TypeOf<E[N]>, at: Time) => void }
+        ? { readonly [N in keyof E]: (key: KeyOf<SentUnder<I, K>>, value: TypeOf<E[N]>, at: Time) => void }
         : never;
 
 /** Sets a row of a reference table; null deletes. Without a time it was always so. */

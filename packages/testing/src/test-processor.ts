@@ -1,6 +1,7 @@
 import { type CompiledProcessor, compileProcessor, type OutputRecord } from "@reprise/engine";
 import { definitionOf, type Processor, type Shape, type TestDriver, type TestOptions, type Time } from "@reprise/processor";
 import { RepriseError } from "@reprise/schema";
+import { MemoryRoute } from "./internal/memory-route.ts";
 import { MemoryLog } from "./internal/memory-log.ts";
 import { migratedBase } from "./internal/migrated-base.ts";
 import { Run, type RunBase, type RunShape, usualShape } from "./internal/run.ts";
@@ -12,7 +13,9 @@ type CompiledInput = CompiledProcessor["inputs"][number];
 const earliestMs = -8.64e15;
 
 /** What a test did, to do it again. */
-type Step = { readonly kind: "record"; readonly topic: string } | { readonly kind: "time"; readonly toMs: number };
+type Step =
+  | { readonly kind: "record"; readonly topic: string; readonly records: number }
+  | { readonly kind: "time"; readonly toMs: number };
 
 const otherShapes: readonly RunShape[] = [
   { batchRecords: 1, columnRecords: 1, maxCachedKeys: 1, batchesPerCommit: 1 },
@@ -47,12 +50,20 @@ class Driver {
   private readonly emitted: OutputRecord[][];
   /** What it began with. */
   private readonly base: RunBase | undefined;
+  /** By internal topic. */
+  private readonly routes = new Map<string, MemoryRoute>();
 
   constructor(processor: CompiledProcessor, startFrom: Driver | undefined) {
     this.processor = processor;
     this.base = startFrom === undefined ? undefined : migratedBase(startFrom.processor, startFrom.run.committed, processor);
     this.run = new Run(processor, this.log, usualShape, this.base);
     this.emitted = [...processor.outputs.map(() => []), []];
+    for (const input of processor.inputs) {
+      if (input.route === undefined) continue;
+      this.routes.set(input.topic, new MemoryRoute(this.log, input));
+      // There is nothing yet, and the other inputs need not wait for it.
+      this.arrive(input.topic);
+    }
     const senders = (tables: boolean): { readonly [alias: string]: unknown } =>
       Object.fromEntries(
         processor.inputs.flatMap((input, index) =>
@@ -95,7 +106,7 @@ class Driver {
           again.drain();
           again.passTime(step.toMs);
         } else {
-          seen.set(step.topic, (seen.get(step.topic) ?? 0) + 1);
+          seen.set(step.topic, (seen.get(step.topic) ?? 0) + step.records);
           if (shape.batchRecords !== 1000) again.drain();
         }
       }
@@ -122,14 +133,20 @@ class Driver {
   private send(index: number, key: unknown, value: unknown, at: Time, type = ""): void {
     const input = this.processor.inputs[index] as CompiledInput;
     const event = input.events?.encode(type, value);
-    this.log.append(input.topic, {
-      key: (input.table?.key ?? this.processor.key).encode(key),
+    const { route } = input;
+    this.log.append(route === undefined ? input.topic : route.source.topic, {
+      key: (route?.sourceKey ?? input.table?.key ?? this.processor.key).encode(key),
       value: event !== undefined ? event.value : value === null ? null : input.value.encode(value),
       timestampMs: timeOf(at),
-      headers: event?.headers,
+      headers: event?.headers === undefined ? undefined : Object.entries(event.headers).map(([name, text]) => ({ key: name, value: text })),
     });
-    this.steps.push({ kind: "record", topic: input.topic });
+    this.arrive(input.topic);
     this.collect(this.run.drain());
+  }
+
+  /** What the task sees of what was sent: the record, or what its route makes of it. */
+  private arrive(topic: string): void {
+    this.steps.push({ kind: "record", topic, records: this.routes.get(topic)?.run() ?? 1 });
   }
 
   private collect(outputs: readonly OutputRecord[]): void {

@@ -6,7 +6,11 @@ import { RepriseError } from "@reprise/schema";
  * @throws RepriseError TOPIC_MISSING, TOPIC_RECREATED, PARTITIONS_CHANGED naming the topic
  */
 export async function checkInputs(spec: DeploymentSpec, offsets: TopicOffsets): Promise<void> {
-  for (const { topic, topicId, partitions } of [...spec.inputs, ...(spec.broadcasts ?? [])]) {
+  for (const { topic, topicId, partitions } of [
+    ...spec.inputs,
+    ...(spec.broadcasts ?? []),
+    ...(spec.routes ?? []).map(({ source }) => source),
+  ]) {
     const found = await offsets.describe(topic);
     const details = { deployment: spec.id, topic };
     if (found === undefined)

@@ -5,11 +5,14 @@ import {
   ControlLogTail,
   compileProcessor,
   defaultLimits,
+  type DeployedRoute,
   type DeploymentSpec,
   groupOf,
   type GroupOffsets,
   type LogReader,
   type RunningTask,
+  type RouteObserver,
+  type RouteSession,
   Session,
   type SessionEnd,
   type StateStoreEngine,
@@ -34,6 +37,7 @@ import { startWorkerServer } from "./http/worker-server.ts";
 import { Announcer } from "./internal/announcer.ts";
 import { CloseList } from "./internal/close-list.ts";
 import { lateRanges } from "./internal/late-log.ts";
+import { runRouteSession } from "./internal/run-route.ts";
 import { runSessions } from "./internal/session-loop.ts";
 import { topicOffsets } from "./internal/topic-offsets.ts";
 import { Trust } from "./internal/trust.ts";
@@ -85,7 +89,7 @@ async function start(options: WorkerOptions, opened: CloseList): Promise<Worker>
       details: { slot: options.slot },
     });
   }
-  const processor = compileProcessor(await loadArtifact(options.artifactFolder, spec), spec.params);
+  const processor = compileProcessor(await loadArtifact(options.artifactFolder, spec), spec.params, spec.id);
   await checkInputs(spec, offsets);
   const run = new WorkerRun({ options, logger, spec, processor, control, offsets, systemReader, opened });
   await run.start();
@@ -125,6 +129,8 @@ class WorkerRun implements Worker {
   /** One for all sessions: what is kept in memory outlives a session, not the process. */
   private readonly stateEngine: StateStoreEngine;
   private session: Session | undefined;
+  /** The stages before rekeyed inputs, as far as sessions of them run. */
+  private readonly routes = new Set<RouteSession>();
   private stopping = new AbortController();
   private finish!: (how: "stopped" | "retired") => void;
   private fail!: (error: unknown) => void;
@@ -175,7 +181,7 @@ class WorkerRun implements Worker {
   /** Settles `done`, once everything is closed. */
   private async run(groupOffsets: GroupOffsets): Promise<void> {
     const { logger, opened } = this.parts;
-    const end = await this.runSessions(groupOffsets).then(
+    const end = await this.runStages(groupOffsets).then(
       (how) => () => this.finish(how),
       (error: unknown) => {
         logger.fatal({ err: error }, "worker ends");
@@ -186,9 +192,29 @@ class WorkerRun implements Worker {
     end();
   }
 
-  async stop(): Promise<void> {
+  /** The processor and the stages before it, until one of them ends: none goes on without the others. */
+  private async runStages(groupOffsets: GroupOffsets): Promise<"stopped" | "retired"> {
+    const main = this.runSessions(groupOffsets);
+    const routes = (this.parts.spec.routes ?? []).map((deployed) => this.runRoute(deployed, groupOffsets));
+    const all = [main, ...routes];
+    try {
+      await Promise.race(all);
+    } finally {
+      this.endAll();
+      await Promise.allSettled(all);
+    }
+    const how = await Promise.all(all);
+    return how.includes("retired") ? "retired" : "stopped";
+  }
+
+  private endAll(): void {
     this.stopping.abort();
     this.session?.stop();
+    for (const route of this.routes) route.stop();
+  }
+
+  async stop(): Promise<void> {
+    this.endAll();
     await this.done.catch(() => undefined);
   }
 
@@ -218,6 +244,34 @@ class WorkerRun implements Worker {
       ended: ({ reason, error, delayMs, expected }) => {
         if (error === undefined) logger.info({ reason, delayMs, expected }, "session ended; opening a new one");
         else logger.warn({ reason, delayMs, err: error }, "session failed; opening a new one");
+        this.workerMetrics.sessionEnded(reason);
+      },
+    });
+  }
+
+  private runRoute(deployed: DeployedRoute, groupOffsets: GroupOffsets): Promise<"stopped" | "retired"> {
+    const { options, spec, processor, control, offsets } = this.parts;
+    const { signal } = this.stopping;
+    const logger = this.parts.logger.child({ rekey: deployed.name });
+    let current: RouteSession | undefined;
+    const running = (session: RouteSession | undefined): void => {
+      if (current !== undefined) this.routes.delete(current);
+      current = session;
+      if (session === undefined) return;
+      this.routes.add(session);
+      if (signal.aborted) session.stop();
+    };
+    const observer: RouteObserver = {
+      opened: (partition, position) => logger.info({ partition, position }, "route opened"),
+      routed: (topic, records) => this.workerMetrics.observer.published(topic, records),
+    };
+    return runSessions({
+      runSession: () => runRouteSession({ options, spec, deployed, processor, control, offsets, groupOffsets, logger, observer, running }),
+      readControl: () => control.readToEnd(() => signal.aborted),
+      intentsAway: () => 0,
+      signal,
+      ended: ({ reason, error, delayMs }) => {
+        logger.warn({ reason, delayMs, err: error }, "route session ended; opening a new one");
         this.workerMetrics.sessionEnded(reason);
       },
     });

@@ -17,7 +17,7 @@ const overrulable = ["not-caught-up"];
 
 /**
  * The Intent that a command for a cutover or a rollback leads to. Pure.
- * @throws RepriseError PROCESSOR_UNKNOWN, DEPLOYMENT_UNKNOWN, CUTOVER_IN_PROGRESS, ILLEGAL_STATE, NOT_CAUGHT_UP, INVALID_ARGUMENT
+ * @throws RepriseError PROCESSOR_UNKNOWN, DEPLOYMENT_UNKNOWN, CUTOVER_IN_PROGRESS, ILLEGAL_STATE, NOT_CAUGHT_UP, NOT_SUPPORTED, INVALID_ARGUMENT
  */
 export function planCutover(state: ControlState, demand: CutoverDemand): Intent {
   const name = demand.processor;
@@ -41,6 +41,7 @@ export function planCutover(state: ControlState, demand: CutoverDemand): Intent 
   if (from === undefined)
     throw new RepriseError("ILLEGAL_STATE", `No deployment of '${name}' publishes yet.`, { details: { processor: name } });
   const to = demand.kind === "rollback" ? rollbackTarget(state, processor, from) : cutoverTarget(state, name, from, demand.to);
+  checkStages(state.deployments.get(from), to);
   checkTarget(to, demand);
   const forced = [...demand.force];
   return {
@@ -52,6 +53,22 @@ export function planCutover(state: ControlState, demand: CutoverDemand): Intent 
     to: to.spec.id,
     forced,
   };
+}
+
+/**
+ * An internal topic is a deployment's own: the same records stand there in another order, at other offsets, and what has been seen of their time differs
+ * too. A cut through the source is none through what two deployments publish from it, and a wrong seam is worse than none.
+ */
+function checkStages(from: DeploymentEntry | undefined, to: DeploymentEntry): void {
+  for (const { spec } of from === undefined ? [to] : [from, to]) {
+    const [route] = spec.routes ?? [];
+    if (route === undefined) continue;
+    throw new RepriseError(
+      "NOT_SUPPORTED",
+      `${spec.id} rekeys '${route.source.topic}' through a topic of its own, and this release has no exact seam there: a deployment with rekey() neither takes over nor is taken over from.`,
+      { details: { deployment: spec.id, rekey: route.name, source: route.source.topic } },
+    );
+  }
 }
 
 /** Where a rollback would go: the standby that published last before. */

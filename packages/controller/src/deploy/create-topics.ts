@@ -1,6 +1,7 @@
-import { type DeploymentSpec, deadLetterTopicOf, deltaTopicOf } from "@reprise/engine";
+import { type DeployedRoute, type DeploymentSpec, deadLetterTopicOf, deltaTopicOf } from "@reprise/engine";
 import type { Cluster, TopicWish } from "../cluster.ts";
 import { type ManifestView, viewManifest } from "./manifest-view.ts";
+import { commonPartitions } from "./plan-routes.ts";
 
 /** Kept for ever: what is replayed from, and what others read, must not vanish by the age of its timestamps. */
 const keepForEver = { "retention.ms": "-1", "retention.bytes": "-1" };
@@ -17,19 +18,30 @@ export async function createTopicsOf(spec: DeploymentSpec, cluster: Pick<Cluster
  * Without a lead input nothing is created, and the deployment is refused for that.
  */
 export async function createClockTopic(manifest: ManifestView, cluster: Pick<Cluster, "describeTopics" | "createTopic">): Promise<void> {
-  const { clock, inputs } = manifest;
+  const { clock, inputs, routes } = manifest;
   if (clock === undefined) return;
-  const existing = await cluster.describeTopics([clock.topic, ...inputs.slice(0, 1)]);
-  const lead = existing.get(inputs[0] ?? "");
-  if (lead === undefined || existing.has(clock.topic)) return;
+  const existing = await cluster.describeTopics([clock.topic, ...inputs.slice(0, 1), ...routes.map(({ source }) => source)]);
+  const partitions = commonPartitions(manifest, existing);
+  if (partitions === undefined || existing.has(clock.topic)) return;
   await cluster.createTopic({
     topic: clock.topic,
-    partitions: lead.partitions,
+    partitions,
     configs: { "cleanup.policy": "delete", ...keepForEver },
   });
 }
 
-/** All topics that a deployment writes. */
+/** A deployment's internal topics. They must be there before it is: they are inputs of it. */
+export async function createRouteTopics(
+  routes: readonly DeployedRoute[],
+  cluster: Pick<Cluster, "describeTopics" | "createTopic">,
+): Promise<void> {
+  const existing = await cluster.describeTopics(routes.map(({ topic }) => topic));
+  for (const { topic, partitions } of routes) {
+    if (!existing.has(topic)) await cluster.createTopic({ topic, partitions, configs: { "cleanup.policy": "delete", ...keepForEver } });
+  }
+}
+
+/** All topics that a deployment writes, but for its internal ones. */
 export function topicsOf(spec: DeploymentSpec): TopicWish[] {
   const manifest = viewManifest(spec.manifest);
   const partitions = spec.inputs[0]?.partitions ?? 1;

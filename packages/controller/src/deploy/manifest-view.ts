@@ -7,8 +7,12 @@ export interface ManifestView {
   readonly name: string;
   readonly version: number;
   readonly key: KeyShape;
-  /** Topics that tasks read partition by partition, the lead first: inputs and tables. */
+  /** Topics that tasks read partition by partition under the keys that they have: inputs, then tables. */
   readonly inputs: readonly string[];
+  /** Inputs that get their key first. */
+  readonly routes: readonly RouteView[];
+  /** All inputs are rekeyed: the first internal topic leads. Otherwise the first of `inputs` does. */
+  readonly routesLead: boolean;
   /** Tables of which every task reads everything. */
   readonly broadcasts: readonly string[];
   /** The processor's own input of ticks; undefined: it has none. */
@@ -20,6 +24,12 @@ export interface ManifestView {
   readonly params?: { readonly avro: unknown };
   /** As it was sent. */
   readonly whole: { readonly [field: string]: unknown };
+}
+
+export interface RouteView {
+  /** `<source>-by-<key>`. */
+  readonly name: string;
+  readonly source: string;
 }
 
 export interface OutputView {
@@ -62,8 +72,12 @@ export function viewManifest(value: unknown): ManifestView {
       { details: { processor: name } },
     );
   }
-  const inputs = listAt(manifest.inputs, "manifest.inputs").map((input, index) => topicAt(input, `manifest.inputs[${index}]`).topic);
-  if (inputs.length === 0)
+  const declared = listAt(manifest.inputs, "manifest.inputs");
+  const routes = declared.flatMap((input, index) => routeAt(input, `manifest.inputs[${index}]`) ?? []);
+  const inputs = declared.flatMap((input, index) =>
+    routeAt(input, "") === undefined ? [topicAt(input, `manifest.inputs[${index}]`).topic] : [],
+  );
+  if (declared.length === 0)
     throw new RepriseError("INVALID_DECLARATION", `Processor '${name}' has no inputs.`, { details: { processor: name } });
   const tables = listAt(manifest.tables, "manifest.tables").map((table, index) => ({
     ...topicAt(table, `manifest.tables[${index}]`),
@@ -77,6 +91,8 @@ export function viewManifest(value: unknown): ManifestView {
     version: version as number,
     key: { format: String(key.format), kind: String(key.kind) },
     inputs: [...new Set([...inputs, ...tables.filter(({ broadcast }) => !broadcast).map(({ topic }) => topic)])],
+    routes,
+    routesLead: inputs.length === 0,
     broadcasts: [...new Set(tables.filter(({ broadcast }) => broadcast).map(({ topic }) => topic))],
     ...clockOf(name, manifest.clockMs),
     outputs,
@@ -109,6 +125,14 @@ function topicAt(value: unknown, where: string): OutputView {
   if (typeof topic !== "string" || topic === "")
     throw new RepriseError("INVALID_DECLARATION", `${where} names no topic.`, { details: { field: where } });
   return { topic, kind: kind === "table" || kind === "events" ? kind : "topic" };
+}
+
+/** Undefined: it is read under the key that it has. */
+function routeAt(value: unknown, where: string): RouteView | undefined {
+  const { kind, key } = objectAt(value, where);
+  if (kind !== "rekey") return undefined;
+  const { topic: source } = topicAt(value, where);
+  return { name: `${source}-by-${String(objectAt(key, `${where}.key`).name)}`, source };
 }
 
 function listAt(value: unknown, where: string): readonly unknown[] {

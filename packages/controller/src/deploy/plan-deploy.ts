@@ -2,6 +2,7 @@ import {
   type ControlEvent,
   type ControlState,
   type DeployedInput,
+  type DeployedRoute,
   type DeploymentSpec,
   deadLetterTopicOf,
   planMigration,
@@ -12,6 +13,7 @@ import { RepriseError } from "@reprise/schema";
 import type { TopicDescription } from "../cluster.ts";
 import type { DeployWish } from "./deploy-request.ts";
 import { viewManifest } from "./manifest-view.ts";
+import { plannedRoutes } from "./plan-routes.ts";
 
 type Created = Extract<ControlEvent, { readonly type: "DeploymentCreated" }>;
 
@@ -22,9 +24,11 @@ type Created = Extract<ControlEvent, { readonly type: "DeploymentCreated" }>;
 export function planDeploy(state: ControlState, wish: DeployWish, topics: ReadonlyMap<string, TopicDescription>): Created {
   const { manifest, artifact } = wish;
   const { name, version } = manifest;
-  const inputs = deployedInputs(wish, topics);
-  const broadcasts = manifest.broadcasts.map((topic) => deployedInput(name, topic, topics));
   const same = [...state.deployments.values()].filter(({ spec }) => spec.processor === name && spec.version === version);
+  const id = `${name}.v${version}.${same.length + 1}`;
+  const routes = deployedRoutes(wish, id, topics);
+  const inputs = deployedInputs(wish, routes, topics);
+  const broadcasts = manifest.broadcasts.map((topic) => deployedInput(name, topic, topics));
   const frozen = same.find(({ spec }) => spec.artifact !== artifact);
   if (frozen !== undefined) {
     throw new RepriseError(
@@ -36,7 +40,7 @@ export function planDeploy(state: ControlState, wish: DeployWish, topics: Readon
   checkOutputs(state, wish);
   checkLeadInput(state, wish);
   const deployment: DeploymentSpec = {
-    id: `${name}.v${version}.${same.length + 1}`,
+    id,
     processor: name,
     version,
     artifact,
@@ -44,6 +48,7 @@ export function planDeploy(state: ControlState, wish: DeployWish, topics: Readon
     params: wish.params,
     inputs,
     ...(broadcasts.length === 0 ? {} : { broadcasts }),
+    ...(routes.length === 0 ? {} : { routes }),
     workers: wish.workers,
     maxSlots: wish.workers,
     start: wish.checkpointOf === undefined ? "earliest" : { checkpointOf: checkpointOf(state, wish, wish.checkpointOf, inputs) },
@@ -52,9 +57,27 @@ export function planDeploy(state: ControlState, wish: DeployWish, topics: Readon
   return { type: "DeploymentCreated", deployment, publishes: publisherOf(state, name) === undefined };
 }
 
-function deployedInputs(wish: DeployWish, topics: ReadonlyMap<string, TopicDescription>): DeployedInput[] {
-  const { name, inputs, clock } = wish.manifest;
-  const found = [...inputs, ...(clock === undefined ? [] : [clock.topic])].map((topic) => deployedInput(name, topic, topics));
+/** @throws RepriseError TOPIC_MISSING naming the source */
+function deployedRoutes({ manifest }: DeployWish, id: string, topics: ReadonlyMap<string, TopicDescription>): DeployedRoute[] {
+  for (const { source } of manifest.routes) deployedInput(manifest.name, source, topics);
+  return plannedRoutes(manifest, id, topics);
+}
+
+/** Internal topics that are not created yet have no topic id: what is planned with them is only to be looked at. */
+function deployedInputs(
+  wish: DeployWish,
+  routes: readonly DeployedRoute[],
+  topics: ReadonlyMap<string, TopicDescription>,
+): DeployedInput[] {
+  const { name, inputs, clock, routesLead } = wish.manifest;
+  const routed = routes.map(({ topic, partitions }) => topics.get(topic) ?? { topic, topicId: "", partitions });
+  const own = inputs.map((topic) => deployedInput(name, topic, topics));
+  const ticks = clock === undefined ? [] : [deployedInput(name, clock.topic, topics)];
+  const found = (routesLead ? [...routed, ...own, ...ticks] : [...own, ...routed, ...ticks]).map(({ topic, topicId, partitions }) => ({
+    topic,
+    topicId,
+    partitions,
+  }));
   const counts = found.map(({ topic, partitions }) => `'${topic}' has ${partitions}`);
   if (new Set(found.map(({ partitions }) => partitions)).size > 1) {
     throw new RepriseError("PARTITIONS_DIFFER", `The inputs of '${name}' have different partition counts: ${counts.join(", ")}.`, {
@@ -105,6 +128,8 @@ function checkpointOf(state: ControlState, { manifest }: DeployWish, wanted: str
 /** Tasks follow the publisher partition by partition of the first input, so both must have the same one. */
 function checkLeadInput(state: ControlState, { manifest }: DeployWish): void {
   const publisher = state.deployments.get(publisherOf(state, manifest.name)?.deployment ?? "");
+  // Between those there is no cutover, so that nobody follows.
+  if (manifest.routes.length > 0 || publisher?.spec.routes !== undefined) return;
   const theirs = publisher?.spec.inputs[0]?.topic;
   const ours = manifest.inputs[0];
   if (publisher === undefined || theirs === undefined || theirs === ours) return;
@@ -118,7 +143,7 @@ function checkLeadInput(state: ControlState, { manifest }: DeployWish): void {
 /** Two processors that write one topic would be two publishers of it, and one that reads its own output never ends. */
 function checkOutputs(state: ControlState, { manifest }: DeployWish): void {
   const { name, outputs } = manifest;
-  const inputs = [...manifest.inputs, ...manifest.broadcasts];
+  const inputs = [...manifest.inputs, ...manifest.broadcasts, ...manifest.routes.map(({ source }) => source)];
   const conflict = (message: string, topic: string): never => {
     throw new RepriseError("DECLARATION_CONFLICT", message, { details: { processor: name, topic } });
   };

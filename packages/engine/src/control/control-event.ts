@@ -24,6 +24,16 @@ export interface DeployedInput {
   readonly partitions: number;
 }
 
+/** A rekeyed input: an internal topic, which is an input as well, and the topic that it is filled from. */
+export interface DeployedRoute {
+  /** `<source>-by-<key>`. */
+  readonly name: string;
+  /** The internal topic; also the group that fills it. */
+  readonly topic: string;
+  readonly partitions: number;
+  readonly source: DeployedInput;
+}
+
 /** What never changes about a deployment; everything that its workers need to run it. */
 export interface DeploymentSpec {
   /** `<processor>.v<version>.<ordinal>`; part of group and transactional ids, topic names and folders. */
@@ -39,6 +49,8 @@ export interface DeploymentSpec {
   readonly inputs: readonly DeployedInput[];
   /** Tables of which every task reads every partition. No part of cuts and of what is followed. Absent: none. */
   readonly broadcasts?: readonly DeployedInput[];
+  /** What fills its internal topics. Absent: it has none. */
+  readonly routes?: readonly DeployedRoute[];
   /** Workers get slots 0 … workers − 1. */
   readonly workers: number;
   /** Slots ever given out are below this; it never decreases. Transactional ids follow from it. */

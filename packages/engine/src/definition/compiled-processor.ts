@@ -1,6 +1,13 @@
 import { RepriseError, type Schema, type SchemaRuntime, schemaRuntime } from "@reprise/schema";
-import type { EventsDefinition, ProcessorDefinition, ReferenceTableDefinition, TableDefinition, TopicDefinition } from "@reprise/processor";
-import { clockTopicOf } from "../control/names.ts";
+import type {
+  EventsDefinition,
+  ProcessorDefinition,
+  ReferenceTableDefinition,
+  RekeyDefinition,
+  TableDefinition,
+  TopicDefinition,
+} from "@reprise/processor";
+import { clockTopicOf, routeTopicOf } from "../control/names.ts";
 import { heldCodec } from "../order/held-row.ts";
 import type { SlotCodec } from "../state/task-state.ts";
 import { slotCodecsOf, compileSlots } from "./compile-slots.ts";
@@ -32,6 +39,22 @@ export interface CompiledInput {
   readonly maxAheadMs: number | undefined;
   readonly watermark: ((value: unknown) => number | null) | undefined;
   readonly handler: (value: unknown, ctx: unknown) => unknown;
+  /** Its records may have no key. */
+  readonly keyless: boolean;
+  /** Of rekeyed inputs, whose topic is an internal one: how their records get there. */
+  readonly route: CompiledRoute | undefined;
+}
+
+/** The stage before a rekeyed input. */
+export interface CompiledRoute {
+  /** `<source>-by-<key>`. */
+  readonly name: string;
+  /** The source as it stands under its own key; nothing is handled there. */
+  readonly source: CompiledInput;
+  readonly sourceKey: SchemaRuntime<unknown>;
+  /** The new key, keys or null of a value (or event). */
+  readonly by: (value: unknown) => unknown;
+  readonly key: SchemaRuntime<unknown>;
 }
 
 export interface CompiledOutput {
@@ -55,8 +78,10 @@ export interface CompiledProcessor {
   readonly name: string;
   readonly version: number;
   readonly key: SchemaRuntime<unknown>;
-  /** Inputs in the order of the declaration, the first is the lead input; then tables, then the clock. */
+  /** Inputs in the order of the declaration; then tables, then the clock. */
   readonly inputs: readonly CompiledInput[];
+  /** Internal topic → topic that it was routed from. */
+  readonly sources: ReadonlyMap<string, string>;
   readonly outputs: readonly CompiledOutput[];
   /** Sorted by name, then kind: the order in which things fire that are due at the same time. */
   readonly slots: readonly CompiledSlot[];
@@ -71,14 +96,17 @@ export interface CompiledProcessor {
   readonly onHandlerError: ErrorPolicy;
 }
 
+const ownKey = { keyless: false, route: undefined } as const;
+
 export type AnyFunction = (...args: unknown[]) => unknown;
 export type HandlerGroup = { readonly [name: string]: AnyFunction } | undefined;
 
 /**
  * @param params of the deployment; defaults are filled in
+ * @param deployment whose internal topics it reads
  * @throws RepriseError NOT_SUPPORTED · INVALID_DECLARATION · SCHEMA_INVALID naming the parameter
  */
-export function compileProcessor(definition: ProcessorDefinition, params: unknown = {}): CompiledProcessor {
+export function compileProcessor(definition: ProcessorDefinition, params: unknown = {}, deployment = "none"): CompiledProcessor {
   assertSupported(definition);
   const handlers = definition.handlers as unknown as { readonly [group: string]: HandlerGroup } | undefined;
   if (handlers === undefined)
@@ -87,8 +115,11 @@ export function compileProcessor(definition: ProcessorDefinition, params: unknow
       `${definition.name} v${definition.version} has no handlers: export processor({...}).handle({...})`,
     );
   const slots = compileSlots(definition, handlers);
+  const key = schemaRuntime(definition.key.schema as Schema<unknown>);
   const inputs = Object.entries(definition.inputs).map(([alias, declared]) =>
-    compileInput(alias, declared as TopicDefinition | TableDefinition | EventsDefinition, handlers["on"]?.[alias]),
+    declared.kind === "rekey"
+      ? compileRekeyed(alias, declared, handlers["on"]?.[alias], key, deployment)
+      : compileInput(alias, declared, handlers["on"]?.[alias]),
   );
   const disorderMs = Math.max(0, ...inputs.map((i) => i.outOfOrderMs));
   for (const slot of slots) {
@@ -101,8 +132,9 @@ export function compileProcessor(definition: ProcessorDefinition, params: unknow
     definition,
     name: definition.name,
     version: definition.version,
-    key: schemaRuntime(definition.key.schema as Schema<unknown>),
+    key,
     inputs,
+    sources: new Map(inputs.flatMap(({ topic, route }) => (route === undefined ? [] : [[topic, route.source.topic]]))),
     outputs: Object.entries(definition.outputs).map(([alias, declared]) => {
       const output = declared as TopicDefinition | TableDefinition | EventsDefinition;
       return {
@@ -138,6 +170,7 @@ function compileInput(alias: string, input: TopicDefinition | TableDefinition | 
     outOfOrderMs,
     maxAheadMs,
     watermark,
+    ...ownKey,
   };
   if (input.kind !== "events") {
     return { ...common, value: schemaRuntime(input.value), events: undefined, ignored: undefined, handler: handler as AnyFunction };
@@ -148,6 +181,31 @@ function compileInput(alias: string, input: TopicDefinition | TableDefinition | 
   const events = new EventCodec(input, time === undefined && watermark === undefined ? ignored : undefined);
   return { ...common, value: undefined as never, events, ignored, handler: eventHandler(byType) };
 }
+
+/** To handlers it is its source: what its records say, and of when, is the same there and here. */
+function compileRekeyed(
+  alias: string,
+  { name, from, by }: RekeyDefinition,
+  handler: unknown,
+  key: SchemaRuntime<unknown>,
+  deployment: string,
+): CompiledInput {
+  const input = compileInput(alias, from, handler);
+  const topic = routeTopicOf(deployment, name);
+  if (topic.length > longestTopicName) {
+    throw new RepriseError(
+      "INVALID_DECLARATION",
+      `input ${alias}: its internal topic '${topic}' has a name of ${topic.length} characters, Kafka takes ${longestTopicName}`,
+    );
+  }
+  return {
+    ...input,
+    topic,
+    route: { name, source: { ...input, keyless: true }, sourceKey: schemaRuntime(from.key.schema as Schema<unknown>), by, key },
+  };
+}
+
+const longestTopicName = 249;
 
 function compileTableInput(reference: ReferenceTableDefinition, slot: TableSlot): CompiledInput {
   const { name: topic, time, maxAheadMs } = reference.kind === "broadcast" ? reference.table : reference;
@@ -175,6 +233,7 @@ const withoutHandler = {
   outOfOrderMs: 0,
   watermark: undefined,
   handler: () => undefined,
+  ...ownKey,
 } as const;
 
 function compileParams(definition: ProcessorDefinition, params: unknown): unknown {

@@ -6,8 +6,10 @@ export function unsupportedFeatures(definition: ProcessorDefinition): string[] {
   const out: string[] = [];
   if (definition.onError.late !== "drop") out.push(`onError.late: "${definition.onError.late}" (set late on the window)`);
   for (const [alias, input] of Object.entries(definition.inputs)) {
-    if (input.kind === "rekey") out.push(`input ${alias}: rekey()`);
-    else if (input.kind === "events" && input.by === "registry") out.push(`input ${alias}: events() told apart by "registry"`);
+    if (input.kind === "rekey") {
+      if (input.from.watermark !== undefined) out.push(`input ${alias}: rekey() of a topic with a watermark function`);
+      if (input.from.kind === "events" && input.from.by === "registry") out.push(`input ${alias}: events() told apart by "registry"`);
+    } else if (input.kind === "events" && input.by === "registry") out.push(`input ${alias}: events() told apart by "registry"`);
     else if (input.partitioner === "crc32") out.push(`input ${alias}: partitioner "crc32"`);
   }
   for (const [alias, reference] of Object.entries(definition.tables))
@@ -31,10 +33,12 @@ export function unsupportedFeatures(definition: ProcessorDefinition): string[] {
 /** Every schema that records or rows are read and written with, by the name of what has it. */
 function schemasOf(definition: ProcessorDefinition): [string, Schema<unknown>][] {
   const out: [string, Schema<unknown>][] = [[`key ${definition.key.name}`, definition.key.schema as Schema<unknown>]];
-  for (const [alias, input] of Object.entries(definition.inputs))
+  for (const [alias, declared] of Object.entries(definition.inputs)) {
+    const input = declared.kind === "rekey" ? declared.from : declared;
     if (input.kind === "topic" || input.kind === "table") out.push([`input ${alias}`, input.value]);
     else if (input.kind === "events")
       for (const [type, schema] of Object.entries(input.events)) out.push([`input ${alias}: type ${type}`, schema]);
+  }
   for (const [alias, output] of Object.entries(definition.outputs)) {
     out.push([`key of output ${alias}`, output.key.schema as Schema<unknown>]);
     if (output.kind !== "events") out.push([`output ${alias}`, output.value]);

@@ -13,7 +13,8 @@ export interface GatherState {
 /**
  * Fills `batch` with the next records of a task. One input: as they stand in the log. Several: the head with the smallest (merge time, input order) is
  * next, and only while every other input has a head or is drained; one that is drained at the end of its log holds a head back until it is `maxIdleMs`
- * old by the wall clock, so that the order is a function of the log alone whatever batches and fetches do.
+ * old by the wall clock, so that the order is a function of the log alone whatever batches and fetches do. A rekeyed input is not drained as long as
+ * an origin of it is not idle: its records are on their way.
  */
 export function gather(
   cursors: readonly InputCursor[],
@@ -56,7 +57,7 @@ function smallestHead(cursors: readonly InputCursor[], maxIdleMs: number, nowMs:
       continue;
     }
     const drained = cursor.drained();
-    if (drained === "no") return undefined;
+    if (drained === "no" || cursor.origins?.pending === true) return undefined;
     if (drained === "end") heldBack = true;
   }
   if (smallest !== undefined && heldBack && nowMs() - smallest.mergeTimeMs < maxIdleMs) return undefined;

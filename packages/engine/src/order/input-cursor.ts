@@ -2,6 +2,8 @@ import { ignore } from "@reprise/processor";
 import { RepriseError } from "@reprise/schema";
 import type { CompiledInput } from "../definition/compiled-processor.ts";
 import type { TypedEvent } from "../definition/event-codec.ts";
+import { OriginProgress } from "../route/origin-progress.ts";
+import { OriginStamp, RoutingFault, routingFault } from "../route/origin-stamp.ts";
 import type { LogReader, RecordColumns, TopicPartition } from "../ports/log-reader.ts";
 import { positionName } from "../task/position-name.ts";
 import { checkAhead, checkEventTime, isEventTime } from "../time/event-time.ts";
@@ -29,12 +31,22 @@ export class InputCursor {
   /** Why the head can't be decoded. */
   fault: unknown;
   timeMs = 0;
+  /** What the head moves stream time to: its event time; with origins, that of the one that is furthest behind. */
+  clockMs = 0;
   /** What the head says is over; NaN: nothing. */
   watermarkMs = Number.NaN;
+  /** Of a rekeyed input: how far it was filled. */
+  readonly origins: OriginProgress | undefined;
+  private readonly stamp: OriginStamp | undefined;
+  /** The head's stamp counts when it is taken. */
+  private stamped = false;
   private decoded = false;
   private readonly reader: LogReader;
 
-  constructor(index: number, input: CompiledInput, partition: TopicPartition, position: number, reader: LogReader) {
+  /** @param origins partitions of the source, of a rekeyed input */
+  constructor(index: number, input: CompiledInput, partition: TopicPartition, position: number, reader: LogReader, origins?: number) {
+    this.origins = origins === undefined ? undefined : new OriginProgress(origins);
+    this.stamp = origins === undefined ? undefined : new OriginStamp();
     this.index = index;
     this.input = input;
     this.partition = partition;
@@ -82,12 +94,13 @@ export class InputCursor {
   get mergeTimeMs(): number {
     // Always first, whatever it says of time.
     if (this.input.table?.asOf === "latest") return Number.NEGATIVE_INFINITY;
-    return this.timeMs > this.maxTimeMs ? this.timeMs : this.maxTimeMs;
+    return this.clockMs > this.maxTimeMs ? this.clockMs : this.maxTimeMs;
   }
 
   /** The head was taken. */
   consume(): void {
-    if (this.timeMs > this.maxTimeMs) this.maxTimeMs = this.timeMs;
+    if (this.clockMs > this.maxTimeMs) this.maxTimeMs = this.clockMs;
+    if (this.stamped) this.origins?.take(this.stamp as OriginStamp);
     this.position++;
     this.row++;
     this.decoded = false;
@@ -101,12 +114,57 @@ export class InputCursor {
     return end !== undefined && this.columns === undefined && this.position >= end.lastStableOffset ? "end" : "no";
   }
 
+  /** A record that was taken before is taken again, after its cursor went back: see `Task.stopAt`. */
+  retake(columns: RecordColumns, row: number, clockMs: number): void {
+    if (clockMs > this.maxTimeMs) this.maxTimeMs = clockMs;
+    const { origins, stamp } = this;
+    if (origins !== undefined && stamp !== undefined && this.readStamp(origins, stamp, columns, row)) origins.take(stamp);
+  }
+
   private decode(columns: RecordColumns, row: number): void {
-    const { input } = this;
     this.decoded = true;
     this.fault = undefined;
     this.watermarkMs = Number.NaN;
-    const timestampMs = columns.timestamps[row] as number;
+    const { origins, stamp } = this;
+    if (origins !== undefined && stamp !== undefined) this.decodeRouted(origins, stamp, columns, row);
+    else {
+      this.decodeRecord(columns, row, columns.timestamps[row] as number);
+      this.clockMs = this.timeMs;
+    }
+  }
+
+  private decodeRouted(origins: OriginProgress, stamp: OriginStamp, columns: RecordColumns, row: number): void {
+    // Markers, and what is there a second time, are nothing to handle.
+    this.value = ignore;
+    this.timeMs = this.maxTimeMs;
+    this.clockMs = this.maxTimeMs;
+    this.stamped = this.readStamp(origins, stamp, columns, row);
+    if (!this.stamped) return;
+    this.clockMs = origins.timeAfter(stamp);
+    if (stamp.marker) return;
+    const reason = stamp.faulty ? routingFault(columns, row) : undefined;
+    if (reason === undefined)
+      this.decodeRecord(columns, row, Number.isNaN(stamp.timestampMs) ? (columns.timestamps[row] as number) : stamp.timestampMs);
+    else {
+      this.value = undefined;
+      this.fault = new RoutingFault(reason);
+    }
+  }
+
+  /** False: it changes nothing, because it is not new, or because it says nothing (then there is a fault). */
+  private readStamp(origins: OriginProgress, stamp: OriginStamp, columns: RecordColumns, row: number): boolean {
+    try {
+      stamp.read(columns, row, origins.size);
+    } catch (error) {
+      this.value = undefined;
+      this.fault = error;
+      return false;
+    }
+    return origins.isNew(stamp);
+  }
+
+  private decodeRecord(columns: RecordColumns, row: number, timestampMs: number): void {
+    const { input } = this;
     this.timeMs = timestampMs;
     try {
       if (input.kind === "clock") {
@@ -117,7 +175,7 @@ export class InputCursor {
       if (input.time === undefined && !isEventTime(timestampMs)) checkEventTime(timestampMs, "the record's timestamp");
       const length = columns.valueLengths[row] as number;
       const start = columns.valueStarts[row] as number;
-      if ((columns.keyLengths[row] as number) < 0) throw new RepriseError("RECORD_UNDECODABLE", "the record has no key");
+      if ((columns.keyLengths[row] as number) < 0 && !input.keyless) throw new RepriseError("RECORD_UNDECODABLE", "the record has no key");
       if (length < 0) {
         if (input.kind !== "table") throw new RepriseError("RECORD_UNDECODABLE", "the record has no value");
         this.value = null;

@@ -9,6 +9,8 @@ export class RecordBatch {
   readonly input: Int32Array;
   readonly row: Int32Array;
   readonly timeMs: Float64Array;
+  /** What stream time moves to; another than the record's own time where that runs ahead of other origins. */
+  readonly clockMs: Float64Array;
   /** What the record says is over; NaN: nothing. */
   readonly watermarkMs: Float64Array;
   readonly columns: RecordColumns[];
@@ -21,6 +23,7 @@ export class RecordBatch {
     this.input = new Int32Array(capacity);
     this.row = new Int32Array(capacity);
     this.timeMs = new Float64Array(capacity);
+    this.clockMs = new Float64Array(capacity);
     this.watermarkMs = new Float64Array(capacity);
     this.columns = new Array<RecordColumns>(capacity);
     this.value = new Array<unknown>(capacity);
@@ -33,6 +36,7 @@ export class RecordBatch {
     this.input[i] = cursor.index;
     this.row[i] = cursor.row;
     this.timeMs[i] = cursor.timeMs;
+    this.clockMs[i] = cursor.clockMs;
     this.watermarkMs[i] = cursor.watermarkMs;
     this.columns[i] = cursor.columns as RecordColumns;
     this.value[i] = cursor.value;

@@ -18,6 +18,8 @@ export interface OutputRecord {
   /** Index of the input whose record caused it, and that record's offset. */
   readonly causeInput: number;
   readonly causeOffset: number;
+  /** `<topic>-<partition>@<offset>` where the record stands for others, if that is not where it was read. */
+  readonly cause?: string | undefined;
   /** Dead letters say what and why. */
   readonly headers: readonly { readonly key: string; readonly value: string }[] | undefined;
 }

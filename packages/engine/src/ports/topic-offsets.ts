@@ -6,6 +6,8 @@ export interface TopicOffsets {
   earliest(partition: TopicPartition): Promise<number>;
   /** One beyond the newest record, decided or not. @throws RepriseError TOPIC_MISSING */
   highWatermark(partition: TopicPartition): Promise<number>;
+  /** The same of several, in the order asked. @throws RepriseError TOPIC_MISSING */
+  highWatermarks(partitions: readonly TopicPartition[]): Promise<number[]>;
   /** Undefined: there is no such topic. */
   describe(topic: string): Promise<{ readonly topicId: string; readonly partitions: number } | undefined>;
 }

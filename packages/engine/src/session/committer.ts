@@ -73,8 +73,9 @@ export class Committer {
     for (const output of outputs) {
       const target = this.outputTopics[output.output] as { topic: string; partitions: number };
       const { topic, partition } = (task.cursors[output.causeInput] as InputCursor).partition;
+      const cause = output.cause ?? `${topic}-${partition}@${output.causeOffset}`;
       // Where a record comes from, for comparison, seams and people: deployment, and the record that caused it.
-      const headers: RecordHeader[] = [{ key: "reprise-cause", value: `${spec.id} ${topic}-${partition}@${output.causeOffset}` }];
+      const headers: RecordHeader[] = [{ key: "reprise-cause", value: `${spec.id} ${cause}` }];
       if (output.headers !== undefined) headers.push(...output.headers);
       writer.produce(target.topic, partitionForKey(output.key, target.partitions), output.key, output.value, output.timestampMs, headers);
       if (++sinceDrain === drainEvery) {

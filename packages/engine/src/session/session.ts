@@ -11,7 +11,7 @@ import { Committer, type TaskCommit } from "./committer.ts";
 import { FollowPoller } from "./follow-poller.ts";
 import { openTaskStore } from "./open-task.ts";
 import { TaskReader } from "./task-reader.ts";
-import { applyRole, type FollowBounds, isParked, roleOf, type Role } from "./publication.ts";
+import { applyRole, type FollowBounds, followsWithin, isParked, roleOf, type Role } from "./publication.ts";
 import type { RunningTask } from "./running-task.ts";
 import type { SessionOptions } from "./session-options.ts";
 
@@ -203,6 +203,7 @@ export class Session {
       partition,
       store: opened.store,
       reader,
+      origins: new Map((options.spec.routes ?? []).map(({ topic, source }) => [topic, source.partitions])),
       broadcasts: new Map(broadcasts.map(({ topic, partitions }) => [topic, partitions])),
       meta: opened.meta,
       storeIsEmpty: opened.storeIsEmpty,
@@ -279,8 +280,10 @@ export class Session {
   private updateRole(): void {
     const { control, spec } = this.options;
     this.role = roleOf(control.state, spec.id, spec.processor);
-    this.poller.follow(this.role.kind === "follower" ? this.role.of : undefined, [...this.tasks.keys()]);
-    this.bounds = this.poller.bounds;
+    const following = this.role.kind === "follower" ? this.role.of : undefined;
+    const free = following !== undefined && !followsWithin(spec, control.state.deployments.get(following)?.spec);
+    this.poller.follow(free ? undefined : following, [...this.tasks.keys()]);
+    this.bounds = free ? new Map([...this.tasks.keys()].map((partition) => [partition, {}])) : this.poller.bounds;
   }
 
   private commitIsDue(): boolean {

@@ -15,7 +15,8 @@ export class Frame {
    * The record at the task's position: what is published, counted and repeated is decided by it. Another than the one that is handled only while a
    * record that was held is.
    */
-  causeTopic = "";
+  causeColumns: RecordColumns = undefined as never;
+  causeIndex = 0;
   causeInput = 0;
   causeOffset = 0;
   /** Timestamp of outputs: stream time at the cause; with `order: "event-time"` the watermark, as far as it is. */

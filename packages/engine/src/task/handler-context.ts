@@ -20,6 +20,8 @@ import { MapHandle, ValueHandle } from "./state-handles.ts";
 import type { TaskHooks } from "./task-hooks.ts";
 import { TimerHandle, TimersById } from "./timer-handles.ts";
 import { ItemWindowHandle, type LateSink, WindowHandle } from "./window-handle.ts";
+import { sourceHeaders } from "../route/origin-stamp.ts";
+import { nameOfPlace, placeOf } from "../route/record-place.ts";
 import { readHeaders } from "./record-headers.ts";
 
 export interface ContextParts {
@@ -81,7 +83,11 @@ export class HandlerContext {
 
   get record(): { topic: string; partition: number; offset: bigint; headers: { readonly [name: string]: string } } {
     const { columns, index, offset } = this.parts.frame.live();
-    return { topic: columns.topic, partition: columns.partition, offset: BigInt(offset), headers: readHeaders(columns, index) };
+    const { sources } = this.parts.processor;
+    if (!sources.has(columns.topic))
+      return { topic: columns.topic, partition: columns.partition, offset: BigInt(offset), headers: readHeaders(columns, index) };
+    const place = placeOf(sources, columns, index, offset);
+    return { topic: place.topic, partition: place.partition, offset: BigInt(place.offset), headers: sourceHeaders(columns, index) };
   }
 
   reject(reason: string): never {
@@ -104,7 +110,15 @@ export class HandlerContext {
 
   private draw(): [number, number, number, number] {
     const frame = this.parts.frame.live();
-    const seed = Buffer.from(`${frame.causeTopic}\0${frame.columns.partition}\0${frame.causeOffset}\0${frame.drawn++}`);
+    const { topic, partition, offset, index } = placeOf(
+      this.parts.processor.sources,
+      frame.causeColumns,
+      frame.causeIndex,
+      frame.causeOffset,
+    );
+    // One record in several tasks: each draws its own.
+    const copy = index === 0 ? "" : `\0${index}`;
+    const seed = Buffer.from(`${topic}\0${partition}\0${offset}${copy}\0${frame.drawn++}`);
     hash128(seed, 0, seed.length, 0x5eed);
     return [hashResult[0] as number, hashResult[1] as number, hashResult[2] as number, hashResult[3] as number];
   }
@@ -159,6 +173,7 @@ function makeOutput(output: CompiledOutput, index: number, parts: ContextParts):
         `output ${output.alias} (${output.topic}): a record of ${key.length + (bytes?.length ?? 0)} bytes is larger than the ${maxRecordBytes} that may be sent`,
       );
     }
+    const { sources } = parts.processor;
     parts.outputs.add({
       output: index,
       key,
@@ -166,6 +181,7 @@ function makeOutput(output: CompiledOutput, index: number, parts: ContextParts):
       timestampMs: options?.timestamp ?? frame.outputTimeMs,
       causeInput: frame.causeInput,
       causeOffset: frame.causeOffset,
+      cause: sources.size === 0 ? undefined : nameOfPlace(placeOf(sources, frame.causeColumns, frame.causeIndex, frame.causeOffset)),
       headers: headers === undefined ? undefined : Object.entries(headers).map(([k, v]) => ({ key: k, value: v })),
     });
   };

@@ -1,3 +1,5 @@
+import type { SavedOrigin } from "../route/origin-progress.ts";
+
 /** What a task needs to go on beside its rows: the position and everything that is a function of it. The store's meta row and checkpoints hold it. */
 export interface TaskMeta {
   readonly format: 1;
@@ -9,6 +11,8 @@ export interface TaskMeta {
   readonly position: { readonly [topic: string]: number };
   /** Largest event time per input topic; null before its first record. */
   readonly maxTimeMs: { readonly [topic: string]: number | null };
+  /** Of rekeyed inputs, by internal topic: how far it was filled from each partition of its source. Absent: there are none. */
+  readonly origins?: { readonly [topic: string]: readonly SavedOrigin[] };
   readonly streamTimeMs: number | null;
   /** Absent or null: stream time − disorder. */
   readonly watermarkMs?: number | null;

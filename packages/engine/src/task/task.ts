@@ -20,6 +20,8 @@ import { joinId, splitId } from "../time/due-id.ts";
 import { DueQueue } from "../time/due-queue.ts";
 import { Expiry } from "../time/expiry.ts";
 import { expiryRestorer, removeExpired } from "../time/remove-expired.ts";
+import { RoutingFault, sourceHeaders } from "../route/origin-stamp.ts";
+import { nameOfPlace, placeOf, type RecordPlace } from "../route/record-place.ts";
 import { ReferenceTable } from "../table/reference-table.ts";
 import type { TableVersions } from "../table/table-versions.ts";
 import { TaskClock } from "../time/task-clock.ts";
@@ -44,6 +46,8 @@ export interface TaskOptions {
   readonly meta: TaskMeta;
   /** Partitions of the broadcast tables, by topic. */
   readonly broadcasts?: ReadonlyMap<string, number>;
+  /** Partitions of the sources of rekeyed inputs, by internal topic. */
+  readonly origins?: ReadonlyMap<string, number>;
   /** Nothing was ever written to the store: no key needs to be looked up there. */
   readonly storeIsEmpty: boolean;
   readonly hooks?: TaskHooks;
@@ -339,7 +343,10 @@ export class Task {
     const { cursors, merge, before } = this;
     if (this.failure !== undefined) this.batch.size = 0;
     else {
-      for (let k = 0; k < cursors.length; k++) before.maxTimeMs[k] = (cursors[k] as InputCursor).maxTimeMs;
+      for (let k = 0; k < cursors.length; k++) {
+        before.maxTimeMs[k] = (cursors[k] as InputCursor).maxTimeMs;
+        (cursors[k] as InputCursor).origins?.keep();
+      }
       before.mergedTimeMs = merge.mergedTimeMs;
       before.lateMerged = merge.lateMerged;
       gather(this.mergeOrder, this.batch, merge, this.options.maxIdleMs ?? 200, this.hooks.nowMs);
@@ -399,10 +406,13 @@ export class Task {
     this.counters.records += i;
     merge.mergedTimeMs = before.mergedTimeMs;
     merge.lateMerged = before.lateMerged;
-    for (let k = 0; k < this.cursors.length; k++) (this.cursors[k] as InputCursor).maxTimeMs = before.maxTimeMs[k] as number;
+    for (let k = 0; k < this.cursors.length; k++) {
+      (this.cursors[k] as InputCursor).maxTimeMs = before.maxTimeMs[k] as number;
+      (this.cursors[k] as InputCursor).origins?.goBack();
+    }
     for (let k = 0; k < i; k++) {
       const cursor = this.cursors[batch.input[k] as number] as InputCursor;
-      cursor.maxTimeMs = Math.max(cursor.maxTimeMs, batch.timeMs[k] as number);
+      cursor.retake(batch.columns[k] as RecordColumns, batch.row[k] as number, batch.clockMs[k] as number);
       if (this.cursors.length === 1 || cursor.input.table?.asOf === "latest") continue;
       if (cursor.maxTimeMs < merge.mergedTimeMs) merge.lateMerged++;
       else merge.mergedTimeMs = cursor.maxTimeMs;
@@ -419,7 +429,7 @@ export class Task {
       const table = this.tables[input];
       if (table !== undefined) return this.applyToTable(table, i);
     }
-    let targetMs = clock.move(batch.timeMs[i] as number);
+    let targetMs = clock.move(batch.clockMs[i] as number);
     if (this.hasWatermarks) {
       const saidMs = batch.watermarkMs[i] as number;
       if (saidMs > targetMs) targetMs = saidMs;
@@ -455,7 +465,8 @@ export class Task {
     frame.columns = columns;
     frame.index = index;
     frame.offset = offset;
-    frame.causeTopic = columns.topic;
+    frame.causeColumns = columns;
+    frame.causeIndex = index;
     frame.causeInput = input;
     frame.causeOffset = offset;
     frame.drawn = 0;
@@ -463,7 +474,7 @@ export class Task {
   }
 
   private inLogOrder(i: number, targetMs: number): boolean {
-    const { batch, frame } = this;
+    const { batch, frame, clock } = this;
     if (!this.moveTo(targetMs)) return false;
     const fault = batch.fault[i];
     if (fault !== undefined) return this.onUndecodable(fault);
@@ -471,8 +482,23 @@ export class Task {
     if (value === ignore) return true;
     frame.entry = batch.entry[i] as KeyEntry;
     frame.timestampMs = batch.timeMs[i] as number;
+    if (frame.timestampMs > clock.streamTimeMs) return this.handleAhead(batch.input[i] as number, value);
     if (!this.handle(batch.input[i] as number, value)) return false;
-    return this.clock.watermarkMs < this.queue.next || this.fireDue();
+    return clock.watermarkMs < this.queue.next || this.fireDue();
+  }
+
+  /**
+   * A record of a rekeyed input whose origin is ahead of others: stream time waits for those. To its handler it is as late as the record says, so
+   * that what it writes and sends is of its own time; after it, of stream time again.
+   */
+  private handleAhead(input: number, value: unknown): boolean {
+    const { clock, frame } = this;
+    frame.outputTimeMs = frame.timestampMs;
+    clock.stateTimeMs = frame.timestampMs;
+    const ok = this.handle(input, value);
+    clock.stateAtRecord();
+    frame.outputTimeMs = clock.streamTimeMs;
+    return ok && (clock.watermarkMs < this.queue.next || this.fireDue());
   }
 
   private inTimeOrder(order: TimeOrder, i: number, targetMs: number): boolean {
@@ -499,6 +525,7 @@ export class Task {
   }
 
   private onUndecodable(error: unknown): boolean {
+    if (error instanceof RoutingFault) return this.onFault(error, this.processor.onHandlerError, "HANDLER_FAILED", "could not be rekeyed");
     return this.onFault(error, this.processor.onDecodeError, "RECORD_UNDECODABLE", "does not decode");
   }
 
@@ -698,10 +725,10 @@ export class Task {
     }
     if (policy === "dead-letter") return this.deadLetter(reason, code);
     const { name, version } = this.processor;
-    const { topic, partition } = this.frame.columns;
-    const { offset, causeTopic, causeOffset } = this.frame;
-    const held = topic !== causeTopic || offset !== causeOffset;
-    const place = `${topic}-${partition}@${offset}${held ? `, held until ${causeTopic}-${partition}@${causeOffset},` : ""}`;
+    const { topic, partition, offset } = this.placeOfRecord();
+    const held = this.frame.columns !== this.frame.causeColumns;
+    const heldUntil = held ? this.placeOfCause() : "";
+    const place = `${topic}-${partition}@${offset}${held ? `, held until ${heldUntil},` : ""}`;
     this.failure = new RepriseError(code, `${name} v${version}: record ${place} ${what}: ${reason}`, {
       cause,
       details: {
@@ -710,14 +737,26 @@ export class Task {
         topic,
         partition,
         offset,
-        ...(held ? { stoppedAt: `${causeTopic}-${partition}@${causeOffset}` } : {}),
+        ...(held ? { stoppedAt: heldUntil } : {}),
       },
     });
     return false;
   }
 
+  /** Of the record that is handled. */
+  private placeOfRecord(): RecordPlace {
+    const { columns, index, offset } = this.frame;
+    return placeOf(this.processor.sources, columns, index, offset);
+  }
+
+  /** Of the record at the task's position. */
+  private placeOfCause(): string {
+    const { causeColumns, causeIndex, causeOffset } = this.frame;
+    return nameOfPlace(placeOf(this.processor.sources, causeColumns, causeIndex, causeOffset));
+  }
+
   private countFault(code: string, how: "skipped" | "deadLetters"): void {
-    const { topic } = this.frame.columns;
+    const { topic } = this.placeOfRecord();
     this.counters[how]++;
     let count = this.faults.find((one) => one.topic === topic && one.code === code);
     if (count === undefined) this.faults.push((count = { topic, code, skipped: 0, deadLetters: 0 }));
@@ -730,7 +769,7 @@ export class Task {
   }
 
   private addDeadLetter(reason: string, code: string): void {
-    const { columns, index, offset, outputTimeMs } = this.frame;
+    const { columns, index, outputTimeMs } = this.frame;
     this.countFault(code, "deadLetters");
     // A message holds so much: of a record that fills one, the letter says where it stands.
     let left = maxRecordBytes - deadLetterHeaderBytes;
@@ -746,12 +785,15 @@ export class Task {
       timestampMs: Number.isFinite(outputTimeMs) ? outputTimeMs : (columns.timestamps[index] as number),
       causeInput: this.frame.causeInput,
       causeOffset: this.frame.causeOffset,
+      cause: this.processor.sources.size === 0 ? undefined : this.placeOfCause(),
       headers: [
         { key: "reprise-reason", value: reason.slice(0, maxReasonLength) },
         { key: "reprise-code", value: code },
-        { key: "reprise-source", value: `${columns.topic}-${columns.partition}@${offset}` },
+        { key: "reprise-source", value: nameOfPlace(this.placeOfRecord()) },
         // The record's own come after ours: nothing of it is lost.
-        ...Object.entries(readHeaders(columns, index)).map(([key, value]) => ({ key, value })),
+        ...Object.entries(this.processor.sources.has(columns.topic) ? sourceHeaders(columns, index) : readHeaders(columns, index)).map(
+          ([key, value]) => ({ key, value }),
+        ),
       ],
     });
   }
@@ -771,6 +813,7 @@ export class Task {
         n,
         position: this.position,
         maxTimeMs: Object.fromEntries(this.cursors.map((c) => [c.name, finiteOrNull(c.maxTimeMs)])),
+        ...this.savedOrigins(),
         streamTimeMs: finiteOrNull(this.clock.streamTimeMs),
         watermarkMs: finiteOrNull(this.clock.watermarkMs),
         mergedTimeMs: finiteOrNull(this.merge.mergedTimeMs),
@@ -783,6 +826,11 @@ export class Task {
       outputs: this.outputs.take(),
     };
     return this.prepared;
+  }
+
+  private savedOrigins(): Pick<TaskMeta, "origins"> {
+    const routed = this.cursors.flatMap(({ name, origins }) => (origins === undefined ? [] : [[name, origins.save()] as const]));
+    return routed.length === 0 ? {} : { origins: Object.fromEntries(routed) };
   }
 
   /** The prepared commit was decided: queries see it from now on. (One that failed is not undone: the task is dropped and opened anew.) */
@@ -812,7 +860,7 @@ export class Task {
   }
 }
 
-function cursorsOf({ processor, partition, meta, reader, broadcasts }: TaskOptions): InputCursor[] {
+function cursorsOf({ processor, partition, meta, reader, broadcasts, origins }: TaskOptions): InputCursor[] {
   const places = processor.inputs.flatMap((input) => (input.broadcast ? [] : [{ input, partition }]));
   for (const input of processor.inputs.filter((i) => i.broadcast)) {
     const partitions = broadcasts?.get(input.topic);
@@ -820,7 +868,12 @@ function cursorsOf({ processor, partition, meta, reader, broadcasts }: TaskOptio
     for (let p = 0; p < partitions; p++) places.push({ input, partition: p });
   }
   return places.map((place, index) => {
-    const cursor = new InputCursor(index, place.input, { topic: place.input.topic, partition: place.partition }, 0, reader);
+    const { input } = place;
+    const filledFrom = origins?.get(input.topic);
+    if (input.route !== undefined && filledFrom === undefined)
+      throw new Error(`the partitions of the source of ${input.route.name} are not known`);
+    const cursor = new InputCursor(index, input, { topic: input.topic, partition: place.partition }, 0, reader, filledFrom);
+    cursor.origins?.load(meta.origins?.[cursor.name] ?? []);
     cursor.position = meta.position[cursor.name] ?? 0;
     cursor.maxTimeMs = orMinusInfinity(meta.maxTimeMs[cursor.name]);
     return cursor;

@@ -149,6 +149,7 @@ export class SimCluster {
     return {
       earliest: async (at) => this.partition(at).logStart,
       highWatermark: async (at) => this.partition(at).entries.length,
+      highWatermarks: async (all) => all.map((at) => this.partition(at).entries.length),
       describe: async (topic) => {
         const found = this.topics.get(topic);
         return found === undefined ? undefined : { topicId: found.id, partitions: found.partitions.length };
@@ -186,6 +187,7 @@ export class SimProcess {
     return {
       earliest: (at) => this.call(() => offsets.earliest(at)),
       highWatermark: (at) => this.call(() => offsets.highWatermark(at)),
+      highWatermarks: (all) => this.call(() => offsets.highWatermarks(all)),
       describe: (topic) => this.call(() => offsets.describe(topic)),
     };
   }

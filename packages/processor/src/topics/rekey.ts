@@ -24,23 +24,28 @@ export interface RekeyDefinition {
   readonly by: (valueOrEvent: unknown) => unknown;
 }
 
+/** The key that records have before they get another: what a test sends them under. */
+export interface RekeyedFrom<F extends AnyKey> {
+  readonly from: { readonly key: F };
+}
+
 /**
  * Through an internal topic, exactly once, watermarks carried over. null skips, an array fans out: so a key that is itself an
  * array must be returned in one.
  * @throws RepriseError INVALID_DECLARATION, ASYNC_HANDLER
  */
-export function rekey<const K extends AnyKey, V>(
-  from: Topic<AnyKey, V>,
+export function rekey<const K extends AnyKey, V, const F extends AnyKey>(
+  from: Topic<F, V>,
   o: { readonly key: K; readonly by: (value: NoInfer<V>) => KeyOf<K> | null | readonly KeyOf<K>[] },
-): Topic<K, V>;
-export function rekey<const K extends AnyKey, E extends Fields>(
-  from: Events<AnyKey, E>,
+): Topic<K, V> & RekeyedFrom<F>;
+export function rekey<const K extends AnyKey, E extends Fields, const F extends AnyKey>(
+  from: Events<F, E>,
   o: { readonly key: K; readonly by: (event: AnyEvent<NoInfer<E>>) => KeyOf<K> | null | readonly KeyOf<K>[] },
-): Events<K, E>;
+): Events<K, E> & RekeyedFrom<F>;
 export function rekey<K extends AnyKey>(
   from: { readonly kind: string; readonly name: string },
   o: { readonly key: K; readonly by: (value: never) => unknown },
-): Topic<K, never> & Events<K, Fields> {
+): Topic<K, never> & Events<K, Fields> & RekeyedFrom<AnyKey> {
   if (from?.kind !== "topic" && from?.kind !== "events") refuseDeclaration("rekey", "expected a topic or events to read from");
   const what = `rekey of ${from.name}`;
   checkOptions(o, ["key", "by"], what);
@@ -57,5 +62,5 @@ export function rekey<K extends AnyKey>(
     by: o.by as RekeyDefinition["by"],
     ...(source.kind === "topic" ? { value: source.value } : { events: source.events }),
   };
-  return Object.freeze(definition) as unknown as Topic<K, never> & Events<K, Fields>;
+  return Object.freeze(definition) as unknown as Topic<K, never> & Events<K, Fields> & RekeyedFrom<AnyKey>;
 }

@@ -1,11 +1,11 @@
-import type { LogReader, PartitionEnd, RecordColumns, TopicPartition } from "@reprise/engine";
+import type { LogReader, PartitionEnd, RecordColumns, RecordHeader, TopicPartition } from "@reprise/engine";
 
 /** One record of the in-memory log. */
 export interface MemoryRecord {
-  readonly key: Buffer;
+  readonly key: Buffer | null;
   readonly value: Buffer | null;
   readonly timestampMs: number;
-  readonly headers?: { readonly [name: string]: string } | undefined;
+  readonly headers?: readonly RecordHeader[] | undefined;
 }
 
 /** Partition 0 of each input topic as arrays. A reader of it sees what was appended, at most `columnRecords` at a time. */
@@ -80,12 +80,12 @@ export function columnsOf(topic: string, from: number, records: readonly MemoryR
     columns.offsets[i] = from + i;
     columns.timestamps[i] = timestampMs;
     columns.keyStarts[i] = at;
-    columns.keyLengths[i] = key.length;
-    columns.valueStarts[i] = at + key.length;
+    columns.keyLengths[i] = key === null ? -1 : key.length;
+    columns.valueStarts[i] = at + (key?.length ?? 0);
     columns.valueLengths[i] = value === null ? -1 : value.length;
-    parts.push(key);
+    if (key !== null) parts.push(key);
     if (value !== null) parts.push(value);
-    at += key.length + (value?.length ?? 0);
+    at += (key?.length ?? 0) + (value?.length ?? 0);
     if (headers === undefined) return;
     const encoded = encodeHeaders(headers);
     columns.headerStarts[i] = at;
@@ -96,10 +96,9 @@ export function columnsOf(topic: string, from: number, records: readonly MemoryR
 }
 
 /** As Kafka has them: a varint count, then name and value of each, with their lengths. */
-function encodeHeaders(headers: { readonly [name: string]: string }): Buffer {
-  const entries = Object.entries(headers);
-  const parts: Buffer[] = [varint(entries.length)];
-  for (const text of entries.flat()) {
+function encodeHeaders(headers: readonly RecordHeader[]): Buffer {
+  const parts: Buffer[] = [varint(headers.length)];
+  for (const text of headers.flatMap(({ key, value }) => [key, value])) {
     const bytes = Buffer.from(text);
     parts.push(varint(bytes.length), bytes);
   }

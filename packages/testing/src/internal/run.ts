@@ -105,6 +105,7 @@ export class Run {
       reader: this.reader,
       meta,
       broadcasts: new Map(this.processor.inputs.flatMap(({ broadcast, topic }) => (broadcast ? [[topic, 1]] : []))),
+      origins: new Map([...this.processor.sources.keys()].map((topic) => [topic, 1])),
       storeIsEmpty,
       hooks: { nowMs, log() {}, count() {} },
       maxCachedKeys: this.shape.maxCachedKeys,

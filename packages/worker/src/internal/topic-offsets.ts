@@ -10,6 +10,7 @@ export function topicOffsets(admin: Admin): TopicOffsets {
   return {
     earliest: (partition) => one(partition, "earliest"),
     highWatermark: (partition) => one(partition, "high-watermark"),
+    highWatermarks: async (partitions) => (await admin.listOffsets(partitions, "high-watermark")).map(({ offset }) => offset),
     async describe(topic) {
       const found = (await admin.describeTopics([topic])).get(topic);
       return found === undefined ? undefined : { topicId: found.topicId, partitions: found.partitions };

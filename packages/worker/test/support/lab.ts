@@ -5,11 +5,13 @@ import { join } from "node:path";
 import {
   type ControlEvent,
   controlTopic,
+  type DeployedInput,
   type DeploymentSpec,
   deadLetterTopicOf,
   deltaTopicOf,
   type GroupOffsets,
   groupOf,
+  routeTopicOf,
   statusTopic,
 } from "@reprise/engine";
 import {
@@ -44,6 +46,9 @@ export interface DeployWish {
   readonly policy?: Names["policy"];
   readonly start?: DeploymentSpec["start"];
 }
+
+/** Other than sources have, so that records really move. */
+const internalPartitions = 3;
 
 export interface TestRecord {
   readonly topic?: string;
@@ -133,7 +138,18 @@ export class Lab {
     await this.admin.createTopics(
       [...inputs, output, deltaTopicOf(id), deadLetterTopicOf(processor)].map((name) => ({ name, partitions })),
     );
-    const described = await this.admin.describeTopics(inputs);
+    const routed = definition.manifest.inputs.flatMap((input) =>
+      input.kind === "rekey" ? [{ name: `${input.topic}-by-${input.key.name}`, source: input.topic }] : [],
+    );
+    const internal = routed.map(({ name }) => routeTopicOf(id, name));
+    await this.admin.createTopics(internal.map((name) => ({ name, partitions: internalPartitions })));
+    const described = await this.admin.describeTopics([...inputs, ...internal]);
+    const deployed = (topic: string): DeployedInput => ({
+      topic,
+      topicId: described.get(topic)?.topicId ?? "",
+      partitions: described.get(topic)?.partitions ?? 0,
+    });
+    const routes = routed.map(({ name, source }, index) => ({ ...deployed(internal[index] as string), name, source: deployed(source) }));
     const spec: DeploymentSpec = {
       id,
       processor,
@@ -141,7 +157,8 @@ export class Lab {
       artifact: sha256,
       manifest: { ...definition.manifest },
       params: {},
-      inputs: inputs.map((topic) => ({ topic, topicId: described.get(topic)?.topicId ?? "", partitions })),
+      inputs: [...internal, ...inputs.filter((topic) => !routed.some(({ source }) => source === topic))].map(deployed),
+      ...(routes.length === 0 ? {} : { routes }),
       workers,
       maxSlots: workers,
       start: wish.start ?? "earliest",
