@@ -115,6 +115,13 @@ function checkpointOf(state: ControlState, { manifest }: DeployWish, wanted: str
       details: { deployment: spec.id },
     });
   }
+  if (manifest.routes.length > 0 || spec.routes !== undefined) {
+    throw new RepriseError(
+      "NOT_SUPPORTED",
+      `A version of '${name}' can't begin with checkpoints of ${spec.id}: with rekey() each deployment has internal topics of its own, and a position in one means nothing in another.`,
+      { details: { processor: name, deployment: spec.id } },
+    );
+  }
   planMigration(spec.manifest as unknown as Manifest, manifest.whole as unknown as Manifest);
   const anew = inputs.find(({ topic, topicId }) => spec.inputs.find((before) => before.topic === topic)?.topicId !== topicId);
   if (anew !== undefined) {

@@ -80,6 +80,27 @@ export function partitionLags(
   return lags;
 }
 
+/** How far one partition of the source of a rekeyed input was routed. */
+export interface RoutePosition {
+  readonly topic: string;
+  readonly partition: number;
+  readonly position: number;
+}
+
+/** The lag of the stages before rekeyed inputs: what is not routed yet is not in the lag of the inputs that it is routed to. */
+export function routeLags(
+  routed: readonly RoutePosition[],
+  nowMs: number,
+  ends: (topic: string, partition: number) => { readonly end: InputEnd; readonly samples: EndSamples } | undefined,
+): PartitionLag[] {
+  return routed.flatMap(({ topic, partition, position }) => {
+    const known = ends(topic, partition);
+    if (known === undefined) return [];
+    const at = Math.max(position, known.end.logStart);
+    return [{ topic, partition, position: at, end: known.end.lastStable, lag: lagTo(known.samples, at, nowMs) }];
+  });
+}
+
 function lagTo(samples: EndSamples, position: number, nowMs: number): LagObservation {
   const records = Math.max(0, (samples.end ?? 0) - position);
   return { records, ms: records === 0 ? 0 : (samples.lagMs(position, nowMs) ?? null) };

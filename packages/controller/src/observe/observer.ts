@@ -15,6 +15,8 @@ import {
   type InputEnd,
   partitionLags,
   positionOf,
+  type RoutePosition,
+  routeLags,
   type TaskObservation,
   totalLag,
 } from "./observation.ts";
@@ -35,13 +37,19 @@ interface Watched {
   observation?: DeploymentObservation;
 }
 
+/** What one look at a deployment found. */
+interface Seen {
+  readonly tasks: readonly TaskObservation[];
+  readonly routed: readonly RoutePosition[];
+}
+
 const nameOf = ({ topic, partition }: TopicPartition): string => `${topic}/${partition}`;
 
 /** Looks at Kafka from time to time: commit records, ends of inputs. Remembers enough of the past to tell lags and rates. */
 export class Observer {
   readonly #cluster: Cluster;
   readonly #watched = new Map<string, Watched>();
-  readonly #reading = new Map<string, Promise<TaskObservation[]>>();
+  readonly #reading = new Map<string, Promise<Seen>>();
   readonly #ends = new Map<string, { end: InputEnd; readonly samples: EndSamples }>();
 
   constructor(cluster: Cluster) {
@@ -60,20 +68,20 @@ export class Observer {
     await this.#lookAtEnds(alive).catch((error: unknown) => {
       for (const { spec } of alive) failed.push({ deployment: spec.id, error });
     });
-    const tasks = await Promise.all(
+    const looks = await Promise.all(
       alive.map(async (entry) => {
         try {
-          return { entry, tasks: await this.#tasksSoon(entry) };
+          return { entry, seen: await this.#seenSoon(entry) };
         } catch (error) {
           failed.push({ deployment: entry.spec.id, error });
-          return { entry, tasks: undefined };
+          return { entry, seen: undefined };
         }
       }),
     );
     const nowMs = Date.now();
     // Publishers' positions first: what their followers are compared with must be of the same look.
-    for (const seen of tasks) if (seen.tasks !== undefined) this.#notePositions(seen.entry, seen.tasks, nowMs);
-    for (const seen of tasks) if (seen.tasks !== undefined) this.#observe(state, seen.entry, seen.tasks, nowMs);
+    for (const { entry, seen } of looks) if (seen !== undefined) this.#notePositions(entry, seen.tasks, nowMs);
+    for (const { entry, seen } of looks) if (seen !== undefined) this.#observe(state, entry, seen, nowMs);
     return failed;
   }
 
@@ -94,15 +102,27 @@ export class Observer {
     });
   }
 
+  /** How far the stages before its rekeyed inputs are. */
+  async #routed({ spec }: DeploymentEntry): Promise<RoutePosition[]> {
+    const all = (spec.routes ?? []).map(async ({ topic: group, source }) => {
+      const partitions = Array.from({ length: source.partitions }, (_, partition) => ({ topic: source.topic, partition }));
+      const committed = await this.#cluster.offsets.committed(group, partitions);
+      return partitions.map((one) => ({ ...one, position: committed.find(({ partition }) => partition === one.partition)?.offset ?? 0 }));
+    });
+    return (await Promise.all(all)).flat();
+  }
+
   /**
-   * As `tasks`, or undefined when Kafka does not answer soon: behind a transaction whose owner died, committed offsets are not stable
+   * Tasks and routes, or undefined when Kafka does not answer soon: behind a transaction whose owner died, committed offsets are not stable
    * for up to 10 s, and the other deployments must not wait for that. The answer is taken by a later look.
    */
-  async #tasksSoon(entry: DeploymentEntry): Promise<TaskObservation[] | undefined> {
+  async #seenSoon(entry: DeploymentEntry): Promise<Seen | undefined> {
     const { id } = entry.spec;
     let reading = this.#reading.get(id);
     if (reading === undefined) {
-      reading = this.tasks(entry).finally(() => this.#reading.delete(id));
+      reading = Promise.all([this.tasks(entry), this.#routed(entry)])
+        .then(([tasks, routed]) => ({ tasks, routed }))
+        .finally(() => this.#reading.delete(id));
       reading.catch(() => undefined);
       this.#reading.set(id, reading);
     }
@@ -118,7 +138,7 @@ export class Observer {
   async #lookAtEnds(alive: readonly DeploymentEntry[]): Promise<void> {
     const partitions = new Map<string, TopicPartition>();
     for (const { spec } of alive) {
-      for (const input of spec.inputs) {
+      for (const input of [...spec.inputs, ...(spec.routes ?? []).map(({ source }) => source)]) {
         for (let partition = 0; partition < input.partitions; partition++) {
           const one = { topic: input.topic, partition };
           partitions.set(nameOf(one), one);
@@ -151,19 +171,15 @@ export class Observer {
     }
   }
 
-  #observe(state: ControlState, entry: DeploymentEntry, tasks: readonly TaskObservation[], nowMs: number): void {
+  #observe(state: ControlState, entry: DeploymentEntry, { tasks, routed }: Seen, nowMs: number): void {
     const { spec } = entry;
     const watched = this.#watch(spec.id);
     const followed = followedBy(state, spec.id);
     const ahead = followed === undefined ? undefined : this.#watched.get(followed)?.positions;
-    const partitions = partitionLags(
-      spec,
-      tasks,
-      nowMs,
-      (topic, partition) => this.#ends.get(nameOf({ topic, partition })),
-      followed === undefined ? undefined : (topic, partition) => ahead?.get(nameOf({ topic, partition })),
-    );
-    const complete = partitions.length === spec.inputs.reduce((sum, input) => sum + input.partitions, 0);
+    const endOf = (topic: string, partition: number) => this.#ends.get(nameOf({ topic, partition }));
+    const followers = followed === undefined ? undefined : (topic: string, partition: number) => ahead?.get(nameOf({ topic, partition }));
+    const partitions = [...partitionLags(spec, tasks, nowMs, endOf, followers), ...routeLags(routed, nowMs, endOf)];
+    const complete = partitions.length === routed.length + spec.inputs.reduce((sum, input) => sum + input.partitions, 0);
     let processed = 0;
     for (const { topic, partition, position } of partitions) {
       processed += position - (this.#ends.get(nameOf({ topic, partition }))?.end.logStart ?? 0);

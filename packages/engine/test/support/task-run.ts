@@ -1,12 +1,13 @@
 import { type CompiledProcessor, compileProcessor, type OutputRecord, Task, type TaskMeta, type TaskOptions } from "@reprise/engine";
 import { definitionOf } from "@reprise/processor";
-import type { LogReader, PartitionEnd, RecordColumns, TopicPartition } from "@reprise/engine";
+import type { LogReader, PartitionEnd, RecordColumns, RecordHeader, TopicPartition } from "@reprise/engine";
 import { MemoryStore } from "./memory-store.ts";
 
 export interface LogRecord {
   readonly key: Buffer | null;
   readonly value: Buffer | null;
   readonly timestampMs: number;
+  readonly headers?: readonly RecordHeader[];
   /** Default: one more than the record before. */
   readonly offset?: number;
 }
@@ -33,7 +34,7 @@ export function columnsOf(
     headerStarts: new Int32Array(count),
   };
   let at = 1;
-  records.forEach(({ key, value, timestampMs, offset }, i) => {
+  records.forEach(({ key, value, timestampMs, offset, headers = [] }, i) => {
     columns.offsets[i] = offset;
     columns.timestamps[i] = timestampMs;
     columns.keyStarts[i] = at;
@@ -44,8 +45,26 @@ export function columnsOf(
     columns.valueLengths[i] = value === null ? -1 : value.length;
     if (value !== null) parts.push(value);
     at += value?.length ?? 0;
+    if (headers.length === 0) return;
+    const encoded = encodeHeaders(headers);
+    columns.headerStarts[i] = at;
+    parts.push(encoded);
+    at += encoded.length;
   });
   return { topic, partition, count, nextOffset, bytes: Buffer.concat(parts), ...columns };
+}
+
+/** As Kafka has them: a varint count, then name and value of each, with their lengths. */
+function encodeHeaders(headers: readonly RecordHeader[]): Buffer {
+  const texts = headers.flatMap(({ key, value }) => [Buffer.from(key), Buffer.from(value)]);
+  return Buffer.concat([varint(headers.length), ...texts.flatMap((text) => [varint(text.length), text])]);
+}
+
+function varint(n: number): Buffer {
+  const bytes: number[] = [];
+  let rest = n * 2;
+  for (; rest > 127; rest >>>= 7) bytes.push((rest & 127) | 128);
+  return Buffer.of(...bytes, rest);
 }
 
 /** One partition of each topic, with holes where offsets are left out; hands out what is visible in columns of a bounded size. */

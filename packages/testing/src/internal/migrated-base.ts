@@ -4,7 +4,8 @@ import type { RunBase } from "./run.ts";
 /** What a run of `to` begins with that starts from the state of a run of `from`. Its log is another one: positions begin at 0. */
 export function migratedBase(from: CompiledProcessor, base: RunBase, to: CompiledProcessor): RunBase {
   const plan = planMigration(from.definition.manifest, to.definition.manifest);
-  const { meta } = base;
+  // Nor was anything routed there.
+  const { origins: _before, ...meta } = base.meta;
   const stateTimeMs = (to.heldSlot === undefined ? meta.streamTimeMs : meta.watermarkMs) ?? Number.NEGATIVE_INFINITY;
   const migration = new RowMigration(plan, to, from.version, stateTimeMs);
   const digest = new RowDigest(meta.partition);
