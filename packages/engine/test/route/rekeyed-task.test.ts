@@ -1,4 +1,5 @@
-import { json, key, processor, rekey, s, state, topic, windows } from "reprise";
+import { key, processor, rekey, state, topic, windows } from "@reprise/processor";
+import { json, s } from "@reprise/schema";
 import { partitionForKey, RouteTask } from "@reprise/engine";
 import { describe, expect, test } from "vitest";
 import { endsOf } from "../../src/route/origin-stamp.ts";

@@ -1,4 +1,4 @@
-import { json, key, processor, rekey, s, topic } from "reprise";
+import { key, processor, rekey, topic } from "@reprise/processor";
 import {
   type CompiledRoute,
   ControlLogTail,
@@ -8,7 +8,7 @@ import {
   RouteSession,
   RouteTask,
 } from "@reprise/engine";
-import { RepriseError } from "@reprise/schema";
+import { json, RepriseError, s } from "@reprise/schema";
 import { describe, expect, test } from "vitest";
 import { OriginStamp } from "../../src/route/origin-stamp.ts";
 import { Random } from "../support/random.ts";
