@@ -67,6 +67,37 @@ const rejects = async (promise: Promise<unknown>, code: string, part: string): P
   await expect(promise).rejects.toThrow(part);
 };
 
+describe("a deployment with a rekeyed input", () => {
+  it("has an internal topic from its creation until it is retired, and takes part in no cutover", async () => {
+    await createTopic("clicks", 3);
+    await createTopic("prices", 2);
+    const deploy = (version: number, options = {}) =>
+      client.deploy(
+        { manifest: manifestOf("rekeyed", version, { inputs: ["prices"], rekeyed: ["clicks"] }), artifact: artifactOf(String(version)) },
+        options,
+      );
+    const first = await deploy(1, { idempotencyKey: "rekeyed-1" });
+    expect(await deploy(1, { idempotencyKey: "rekeyed-1" })).toEqual(first);
+    const second = await deploy(2);
+    const admin = createAdmin({ bootstrap: broker.bootstrap });
+    const internal = ["reprise.rekeyed.v1.1.clicks-by-word", "reprise.rekeyed.v1.2.clicks-by-word", "reprise.rekeyed.v2.1.clicks-by-word"];
+    const there = async () => [...(await admin.describeTopics(internal)).values()].map(({ name, partitions }) => [name, partitions]);
+    expect(await there()).toEqual([
+      [internal[0], 2],
+      [internal[2], 2],
+    ]);
+    await rejects(client.cutover("rekeyed", { force: ["not-caught-up"] }), "NOT_SUPPORTED", "rekeys 'clicks'");
+    await client.retire(second.deployment);
+    await reaches(second.deployment, "Retired");
+    expect(await there()).toEqual([[internal[0], 2]]);
+    // What lags is the source, which nobody routes, and what was routed.
+    const status = await client.status();
+    const topics = status.deployments.find(({ id }) => id === first.deployment)?.progress?.partitions.map(({ topic }) => topic);
+    expect(new Set(topics)).toEqual(new Set(["prices", internal[0], "clicks"]));
+    await admin.close();
+  });
+});
+
 describe("a deployment is refused", () => {
   const deploy = (manifest: Record<string, unknown>, more: object = {}): Promise<unknown> =>
     client.deploy({ manifest, artifact: artifactOf("a"), ...more });

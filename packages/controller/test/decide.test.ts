@@ -160,6 +160,25 @@ describe("a cutover", () => {
     expect(standbyBefore(state, state.processors.get("p") as never)?.spec.id).toBe(one.id);
   });
 
+  it("is refused to and from a deployment that rekeys an input, also by force and back: there is no exact seam", () => {
+    const route = { name: "x-by-k", topic: "reprise.p.v2.1.x-by-k", partitions: 2, source: { topic: "x", topicId: "x", partitions: 3 } };
+    const refused = expect.objectContaining({ code: "NOT_SUPPORTED" }) as unknown as Error;
+    const away = stateAfter(created({ ...one, routes: [route] }, true), created(two, false), became(two.id, "CaughtUp"));
+    expect(() => planCutover(away, demand())).toThrow(refused);
+    const towards = stateAfter(created(one, true), created({ ...two, routes: [route] }, false), became(two.id, "CaughtUp"));
+    expect(() => planCutover(towards, demand({ force: ["not-caught-up"] }))).toThrow(`${two.id} rekeys 'x'`);
+    // Whoever has taken over before, by a release that could: back is not possible either.
+    const taken = stateAfter(
+      created({ ...one, routes: [route] }, true),
+      created(two, false),
+      intended(one.id, two.id),
+      cut(one.id, two.id, { in: [5, 7] }),
+      completed(one.id, two.id),
+      became(one.id, "Standby"),
+    );
+    expect(() => planCutover(taken, demand({ kind: "rollback" }))).toThrow(refused);
+  });
+
   it("back is refused, with the reason, when nobody is left to go back to", () => {
     expect(() => planCutover(stateAfter(...served), demand({ kind: "rollback" }))).toThrow("no other deployment has published before");
     expect(() => planCutover(stateAfter(...cutOver, became(one.id, "Retired")), demand({ kind: "rollback" }))).toThrow(

@@ -74,6 +74,56 @@ describe("a deployment", () => {
     expect(() => planDeploy(retired, from(2, 1), topics(["in", 4]))).toThrow(refused("DEPLOYMENT_UNKNOWN"));
   });
 
+  describe("that rekeys an input", () => {
+    const rekeyed = (inputs: string[], sources: string[], version = 1) =>
+      readDeployRequest({ manifest: manifestOf("p", version, { inputs, rekeyed: sources }), artifact: artifactOf(String(version)) });
+
+    it("reads an internal topic of its own, with as many partitions as the inputs that have the key already; one of those leads", () => {
+      const { deployment } = planDeploy(stateAfter(), rekeyed(["in"], ["clicks"]), topics(["in", 4], ["clicks", 7]));
+      expect(deployment.inputs.map(({ topic, partitions }) => [topic, partitions])).toEqual([
+        ["in", 4],
+        ["reprise.p.v1.1.clicks-by-word", 4],
+      ]);
+      expect(deployment.routes).toEqual([
+        {
+          name: "clicks-by-word",
+          topic: "reprise.p.v1.1.clicks-by-word",
+          partitions: 4,
+          source: { topic: "clicks", topicId: "id-of-clicks", partitions: 7 },
+        },
+      ]);
+    });
+
+    it("has as many partitions as the first source when it has no other inputs, and the first internal topic leads", () => {
+      const wished = rekeyed([], ["clicks", "views"]);
+      const known = topics(["clicks", 7], ["views", 3], ["reprise.p.v1.1.clicks-by-word", 7], ["reprise.p.v1.1.views-by-word", 7]);
+      const { deployment } = planDeploy(stateAfter(), wished, known);
+      expect(deployment.inputs).toEqual([
+        { topic: "reprise.p.v1.1.clicks-by-word", topicId: "id-of-reprise.p.v1.1.clicks-by-word", partitions: 7 },
+        { topic: "reprise.p.v1.1.views-by-word", topicId: "id-of-reprise.p.v1.1.views-by-word", partitions: 7 },
+      ]);
+      expect(deployment.routes?.map(({ source }) => source.partitions)).toEqual([7, 3]);
+      expect(topicsOf(deployment).find(({ topic }) => topic === "reprise.p.v1.1.delta")?.partitions).toBe(7);
+    });
+
+    it("is refused when the source is missing, is its output, or makes a name that is too long", () => {
+      expect(() => planDeploy(stateAfter(), rekeyed(["in"], ["gone"]), topics(["in", 4]))).toThrow("'gone'");
+      const own = readDeployRequest({
+        manifest: manifestOf("p", 1, { inputs: [], rekeyed: ["x"], outputs: ["x"] }),
+        artifact: artifactOf("1"),
+      });
+      expect(() => planDeploy(stateAfter(), own, topics(["x", 4]))).toThrow("reads the topic 'x' that it writes");
+      const long = "x".repeat(240);
+      expect(() => planDeploy(stateAfter(), rekeyed([], [long]), topics([long, 4]))).toThrow("Kafka takes 249");
+    });
+
+    it("does not begin with checkpoints, whose positions are in another's internal topics", () => {
+      const first = stateAfter(planDeploy(stateAfter(), rekeyed([], ["clicks"]), topics(["clicks", 2])));
+      const next = { ...rekeyed([], ["clicks"], 2), checkpointOf: 1 };
+      expect(() => planDeploy(first, next, topics(["clicks", 2]))).toThrow(expect.objectContaining({ code: "NOT_SUPPORTED" }));
+    });
+  });
+
   it("gets its topics kept for ever: outputs, compacted for tables, deltas and dead letters", () => {
     const spec = specOf("p", 1, { partitions: 3, outputs: ["out"] });
     expect(topicsOf(spec).map(({ topic, partitions }) => [topic, partitions])).toEqual([

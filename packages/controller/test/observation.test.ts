@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { EndSamples } from "@reprise/engine";
 import { FailureWatch, recoveryMs } from "../src/observe/failure-watch.ts";
-import { followedBy, partitionLags, totalLag } from "../src/observe/observation.ts";
+import { followedBy, partitionLags, routeLags, totalLag } from "../src/observe/observation.ts";
 import { ProgressRate } from "../src/observe/progress-rate.ts";
 import { Steadiness } from "../src/observe/steadiness.ts";
 import type { DeploymentEntry, WorkerAnnouncement } from "@reprise/engine";
@@ -29,6 +29,16 @@ describe("the lag of a deployment", () => {
       { partition: 0, position: 40, end: 100, lag: { records: 60, ms: 9_000 }, publisherLag: { records: 0, ms: 0 } },
       // Nothing committed: it is where the log starts.
       { partition: 1, position: 10, lag: { records: 90, ms: null }, publisherLag: { records: 30, ms: null } },
+    ]);
+  });
+
+  it("counts what was not routed yet to a rekeyed input, per partition of its source", () => {
+    const log = samplesOf([1_000, 40], [9_000, 100]);
+    const routed = [0, 1, 2].map((partition) => ({ topic: "x", partition, position: [100, 40, 0][partition] as number }));
+    const end = { end: { logStart: 10, lastStable: 100 }, samples: log };
+    expect(routeLags(routed, 10_000, (_, partition) => (partition === 2 ? undefined : end))).toEqual([
+      { topic: "x", partition: 0, position: 100, end: 100, lag: { records: 0, ms: 0 } },
+      { topic: "x", partition: 1, position: 40, end: 100, lag: { records: 60, ms: 9_000 } },
     ]);
   });
 

@@ -1,3 +1,4 @@
+import { groupOf } from "@reprise/engine";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Deployed, Lab } from "./support/lab.ts";
 import { until } from "./support/until.ts";
@@ -123,6 +124,33 @@ describe("a processor that rekeys its input", () => {
       await sending;
     }
     expectExact(await eventsOf(deployed), all);
+  });
+
+  test("is replayed by a further deployment into internal topics of its own, muted, until it is live", async () => {
+    const first = await lab.deploy({ source: "rekeyed" });
+    const all = payments(3_000);
+    await sendAll(first, all);
+    const one = await first.startWorker();
+    await arrived(first, all);
+    const second = await lab.deploy({
+      source: "rekeyed",
+      processor: first.names.processor,
+      version: 2,
+      inputs: first.names.inputs,
+      output: `${first.output}-v2`,
+    });
+    const two = await second.startWorker();
+    const { topic, partitions } = second.spec.inputs[0] as { topic: string; partitions: number };
+    const asked = Array.from({ length: partitions }, (_, partition) => ({ topic, partition }));
+    const state = async () => {
+      const committed = await lab.groupOffsets.committed(groupOf(second.id), asked);
+      return committed.map(({ metadata }) => JSON.parse(metadata) as { mode: string; outputs: string });
+    };
+    await until("all tasks live", async () => (await state()).filter(({ mode }) => mode === "live").length === partitions);
+    const routed = async () => (await lab.read(topic)).flat().filter(({ value }) => value !== null).length;
+    await until("everything routed", async () => (await routed()) === copies(all));
+    expect((await second.outputs()).flat()).toEqual([]);
+    await Promise.all([one.worker.stop(), two.worker.stop()]);
   });
 
   test("shares both stages among its workers, and goes on when one is gone", async () => {

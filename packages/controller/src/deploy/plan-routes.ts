@@ -1,4 +1,5 @@
 import { type DeployedRoute, routeTopicOf } from "@reprise/engine";
+import { RepriseError } from "@reprise/schema";
 import type { TopicDescription } from "../cluster.ts";
 import type { ManifestView } from "./manifest-view.ts";
 
@@ -11,7 +12,12 @@ export function commonPartitions(manifest: ManifestView, topics: ReadonlyMap<str
   return decides === undefined ? undefined : topics.get(decides)?.partitions;
 }
 
-/** The internal topics that a deployment would have, and what they would be filled from. Sources that do not exist are left out. */
+const longestTopicName = 249;
+
+/**
+ * The internal topics that a deployment would have, and what they would be filled from. Sources that do not exist are left out.
+ * @throws RepriseError INVALID_DECLARATION for a name that Kafka does not take
+ */
 export function plannedRoutes(manifest: ManifestView, deployment: string, topics: ReadonlyMap<string, TopicDescription>): DeployedRoute[] {
   const partitions = commonPartitions(manifest, topics);
   if (partitions === undefined) return [];
@@ -19,6 +25,14 @@ export function plannedRoutes(manifest: ManifestView, deployment: string, topics
     const found = topics.get(source);
     if (found === undefined) return [];
     const { topicId, partitions: origins } = found;
-    return [{ name, topic: routeTopicOf(deployment, name), partitions, source: { topic: source, topicId, partitions: origins } }];
+    const topic = routeTopicOf(deployment, name);
+    if (topic.length > longestTopicName) {
+      throw new RepriseError(
+        "INVALID_DECLARATION",
+        `The internal topic '${topic}' would have a name of ${topic.length} characters; Kafka takes ${longestTopicName}.`,
+        { details: { processor: manifest.name, topic } },
+      );
+    }
+    return [{ name, topic, partitions, source: { topic: source, topicId, partitions: origins } }];
   });
 }

@@ -4,6 +4,8 @@ export function manifestOf(
   version: number,
   options: {
     readonly inputs: readonly string[];
+    /** Sources that get the key first; they come before the other inputs. */
+    readonly rekeyed?: readonly string[];
     readonly outputs?: readonly string[];
     readonly params?: unknown;
     readonly clockMs?: number;
@@ -29,7 +31,10 @@ export function manifestOf(
     name,
     version,
     key,
-    inputs: options.inputs.map(topic("in")),
+    inputs: [
+      ...(options.rekeyed ?? []).map((source, index) => ({ ...topic("rekeyed")(source, index), kind: "rekey", sourceKey: key })),
+      ...options.inputs.map(topic("in")),
+    ],
     tables: [],
     outputs: (options.outputs ?? []).map(topic("out")),
     state: {

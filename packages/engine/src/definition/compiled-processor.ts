@@ -191,21 +191,12 @@ function compileRekeyed(
   deployment: string,
 ): CompiledInput {
   const input = compileInput(alias, from, handler);
-  const topic = routeTopicOf(deployment, name);
-  if (topic.length > longestTopicName) {
-    throw new RepriseError(
-      "INVALID_DECLARATION",
-      `input ${alias}: its internal topic '${topic}' has a name of ${topic.length} characters, Kafka takes ${longestTopicName}`,
-    );
-  }
   return {
     ...input,
-    topic,
+    topic: routeTopicOf(deployment, name),
     route: { name, source: { ...input, keyless: true }, sourceKey: schemaRuntime(from.key.schema as Schema<unknown>), by, key },
   };
 }
-
-const longestTopicName = 249;
 
 function compileTableInput(reference: ReferenceTableDefinition, slot: TableSlot): CompiledInput {
   const { name: topic, time, maxAheadMs } = reference.kind === "broadcast" ? reference.table : reference;

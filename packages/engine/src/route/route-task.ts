@@ -5,7 +5,7 @@ import { InputCursor } from "../order/input-cursor.ts";
 import { maxRecordBytes } from "../output/output-buffer.ts";
 import type { LogReader, RecordColumns } from "../ports/log-reader.ts";
 import type { RecordHeader } from "../ports/transactional-writer.ts";
-import { readHeaders } from "../task/record-headers.ts";
+import { headersEnd, readHeaders } from "../task/record-headers.ts";
 import { faultOf, originOf, progressOf } from "./origin-stamp.ts";
 
 /** A record for an internal topic. */
@@ -129,7 +129,8 @@ export class RouteTask {
       return;
     }
     const bytes = valueOf(columns, row);
-    const tooLarge = keys.find((one) => one.length + (bytes?.length ?? 0) > maxRecordBytes);
+    const rest = (bytes?.length ?? 0) + headersLength(columns, row);
+    const tooLarge = keys.find((one) => one.length + rest > maxRecordBytes);
     if (tooLarge !== undefined) {
       this.forward(
         columns,
@@ -150,19 +151,27 @@ export class RouteTask {
     let key = length < 0 ? Buffer.alloc(0) : columns.bytes.subarray(start, start + length);
     let value = valueOf(columns, row);
     // What a message can't hold is left out: the reason says where it stands.
-    if (key.length + (value?.length ?? 0) > maxRecordBytes) [key, value] = [Buffer.alloc(0), null];
+    const whole = key.length + (value?.length ?? 0) + headersLength(columns, row) <= maxRecordBytes;
+    if (!whole) [key, value] = [Buffer.alloc(0), null];
     const headers = this.stamp(columns, row, offset, 0);
     if (reason !== undefined) headers.push(faultOf(reason.slice(0, maxReasonLength)));
-    this.add(this.partition % this.targets, key, value, columns, row, headers);
+    this.add(this.partition % this.targets, key, value, columns, row, headers, whole);
   }
 
   private stamp(columns: RecordColumns, row: number, offset: number, index: number): RecordHeader[] {
     return [originOf(this.partition, offset, index, this.timeMs, columns.timestamps[row] as number)];
   }
 
-  private add(target: number, key: Buffer, value: Buffer | null, columns: RecordColumns, row: number, headers: RecordHeader[]): void {
-    // Most records have none.
-    if (columns.bytes[columns.headerStarts[row] as number] !== 0)
+  private add(
+    target: number,
+    key: Buffer,
+    value: Buffer | null,
+    columns: RecordColumns,
+    row: number,
+    headers: RecordHeader[],
+    withHeaders = true,
+  ): void {
+    if (withHeaders && hasHeaders(columns, row))
       for (const [name, text] of Object.entries(readHeaders(columns, row))) headers.push({ key: name, value: text });
     this.records.push({ partition: target, key, value, timestampMs: Math.max(1, columns.timestamps[row] as number), headers });
     this.bytes += key.length + (value?.length ?? 0) + 100;
@@ -170,6 +179,16 @@ export class RouteTask {
 }
 
 const maxReasonLength = 1000;
+
+/** Most records have none: a count of 0. */
+function hasHeaders({ bytes, headerStarts }: RecordColumns, row: number): boolean {
+  return bytes[headerStarts[row] as number] !== 0;
+}
+
+/** In bytes, as they stand in the log. */
+function headersLength(columns: RecordColumns, row: number): number {
+  return hasHeaders(columns, row) ? headersEnd(columns, row) - (columns.headerStarts[row] as number) : 0;
+}
 
 function valueOf(columns: RecordColumns, row: number): Buffer | null {
   const length = columns.valueLengths[row] as number;

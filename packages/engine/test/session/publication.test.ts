@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { emptyControlState, foldControl, type ControlEvent, type ControlState } from "@reprise/engine";
-import { applyRole, roleOf, isParked, type Role } from "../../src/session/publication.ts";
+import { emptyControlState, foldControl, type ControlEvent, type ControlState, type DeploymentSpec } from "@reprise/engine";
+import { applyRole, followsWithin, roleOf, isParked, type Role } from "../../src/session/publication.ts";
 import type { Task } from "../../src/task/task.ts";
 
 const task = (position: { [topic: string]: number }, mode: "live" | "building" = "live"): Task =>
@@ -144,5 +144,16 @@ describe("roles by the control log", () => {
     const s = state(...start, changed("Retired"), changed("Replaying"));
     expect(s.deployments.get("v2")?.state).toBe("Retired");
     expect([s.revision, s.applied.get("0")]).toEqual([4, 1]);
+  });
+});
+
+describe("a follower", () => {
+  test("stays behind its publisher, unless one of the two has internal topics, between which there is no cut", () => {
+    const plain = { id: "p.v1.1" } as DeploymentSpec;
+    const staged = { id: "p.v2.1", routes: [{ name: "x-by-k" }] } as unknown as DeploymentSpec;
+    expect(followsWithin(plain, plain)).toBe(true);
+    expect(followsWithin(staged, plain)).toBe(false);
+    expect(followsWithin(plain, staged)).toBe(false);
+    expect(followsWithin(plain, undefined)).toBe(true);
   });
 });
