@@ -25,7 +25,12 @@ export interface WindowState<A> extends WindowRead<Result<A>> {
 
 /** With `items`: contributions have an id and can be replaced or withdrawn, also in windows already emitted, until end + grace. */
 export interface ItemWindowState<A, Id> extends WindowRead<Result<A>> {
+  /**
+   * The item of this id, at the record's time (or `at`, epoch ms), in place of the one there was, wherever that lies. What is there already changes nothing.
+   * Closed windows stay what they are: it is late for those that would have to change. Values are kept: plain data only.
+   */
   put(id: Id, values: Input<A>, at?: number): void;
+  /** Takes the item out of the open windows that have it. One that is not there is counted (`reprise_items_unknown_total`). */
   remove(id: Id): void;
 }
 

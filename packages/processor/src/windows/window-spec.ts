@@ -31,6 +31,7 @@ export interface WindowOptions<A extends Aggregates, Id, E extends Emit, L exten
   readonly throttle?: Duration;
   /** Beyond grace. Always counted. Default "drop". */
   readonly late?: L;
+  /** Ids of contributions, for `put` and `remove` instead of `add`. Not for sessions yet. */
   readonly items?: Schema<Id>;
   readonly view?: O;
   /** How long closed windows stay readable. */
