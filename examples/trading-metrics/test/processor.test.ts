@@ -16,6 +16,11 @@ interface Trade {
   readonly lots: number;
 }
 
+interface Event {
+  readonly type: "Trade" | "Amended" | "Cancelled";
+  readonly trade: Trade;
+}
+
 interface Instrument {
   readonly symbol: string;
   readonly currency: string;
@@ -32,16 +37,34 @@ const instruments: readonly Instrument[] = [
 const instrumentAt = (symbol: string, at: number): Instrument =>
   instruments.findLast((one) => one.symbol === symbol && one.from <= at) as Instrument;
 
-/** Over eight hours; most come at once, some up to two hours late. In the order in which they come. */
-function someTrades(count: number): Trade[] {
+/**
+ * Trades over eight hours: most come at once, some up to two hours late, some twice. Every sixth is amended later, now and then into another hour, and every
+ * eighth cancelled. In the order in which they come.
+ */
+function someEvents(trades: number): Event[] {
   const random = new Random(6);
-  const made = Array.from({ length: count }, (_, i) => {
+  const made: { readonly event: Event; readonly comes: number }[] = [];
+  for (let i = 0; i < trades; i++) {
     const at = nine + random.below(8 * 3_600) * secondMs;
-    const trade = { symbol: random.pick(["AAA", "BBB"]), exchange: random.pick(["XETR", "XNAS"]), id: `t-${i}`, at };
-    const lateMs = random.chance(0.2) ? random.below(2 * hourMs) : random.below(10 * secondMs);
-    return { trade: { ...trade, price: 50 + random.below(1_000) / 8, lots: 1 + random.below(20) }, comes: at + lateMs };
-  });
-  return made.sort((a, b) => a.comes - b.comes).map(({ trade }) => trade);
+    const trade: Trade = {
+      ...{ symbol: random.pick(["AAA", "BBB"]), exchange: random.pick(["XETR", "XNAS"]), id: `t-${i}`, at },
+      ...{ price: 50 + random.below(1_000) / 8, lots: 1 + random.below(20) },
+    };
+    let comes = at + (random.chance(0.2) ? random.below(2 * hourMs) : random.below(10 * secondMs));
+    const add = (type: Event["type"], one: Trade): unknown => made.push({ event: { type, trade: one }, comes });
+    add("Trade", trade);
+    if (random.chance(0.05)) add("Trade", trade);
+    if (random.chance(1 / 6)) {
+      comes += random.below(hourMs);
+      const movedMs = random.chance(0.3) ? (random.below(120) - 60) * 60 * secondMs : 0;
+      add("Amended", { ...trade, at: Math.min(comes, at + movedMs), price: 50 + random.below(1_000) / 8 });
+    }
+    if (random.chance(1 / 8)) {
+      comes += random.below(hourMs);
+      add("Cancelled", trade);
+    }
+  }
+  return made.sort((a, b) => a.comes - b.comes).map(({ event }) => event);
 }
 
 /** What an hour's trades say, by definition. */
@@ -65,8 +88,9 @@ const keyOf = ({ symbol, exchange, at }: Trade): { symbol: string; exchange: str
 });
 const start = () => testProcessor(tradingMetrics);
 
-function send(t: ReturnType<typeof start>, { symbol, exchange, ...trade }: Trade): void {
-  t.when.trades({ symbol, exchange }, trade, trade.at);
+function send(t: ReturnType<typeof start>, { type, trade: { symbol, exchange, ...trade } }: Event): void {
+  if (type === "Cancelled") t.when.trades.Cancelled({ symbol, exchange }, { id: trade.id, at: trade.at }, trade.at);
+  else t.when.trades[type]({ symbol, exchange }, trade, trade.at);
 }
 
 function withInstruments(): ReturnType<typeof start> {
@@ -75,50 +99,94 @@ function withInstruments(): ReturnType<typeof start> {
   return t;
 }
 
-test("every bar, and every correction of one, is what a loop over the trades until then gives", () => {
-  const t = withInstruments();
-  const counted = new Map<string, { readonly trades: Trade[]; revision: number }>();
-  let watermark = Number.NEGATIVE_INFINITY;
-  let late = 0;
-  let corrections = 0;
-  for (const trade of someTrades(1_500)) {
-    // What the log has said so far decides which hours are over, which are still corrected, and what comes too late.
-    const before = watermark;
-    watermark = Math.max(watermark, trade.at - 10 * secondMs);
-    const id = JSON.stringify(keyOf(trade));
-    const due = new Set<string>();
-    for (const key of counted.keys()) {
-      const end = (JSON.parse(key) as { hour: number }).hour + hourMs;
-      if (end > before && end <= watermark) due.add(key);
+/** One hour of one listing: the trades that stand, by id, and what was said of them. */
+interface Hour {
+  readonly key: { readonly symbol: string; readonly exchange: string; readonly hour: number };
+  readonly trades: Map<string, Trade>;
+  revision: number;
+  /** Whether the newest that was said was a bar. */
+  published: boolean;
+}
+
+/** What the processor should say, by the definition: all of an hour's trades are looked at anew for each bar. */
+class Model {
+  late = 0;
+  corrections = 0;
+  private watermark = Number.NEGATIVE_INFINITY;
+  private readonly hours = new Map<string, Hour>();
+
+  /** By key, the last of what is said because of this event; null: the bar is deleted. */
+  take({ type, trade }: Event): Map<string, object | null> {
+    const said = new Map<string, object | null>();
+    const before = this.watermark;
+    this.watermark = Math.max(before, trade.at - 10 * secondMs);
+    for (const hour of this.hours.values()) {
+      const end = hour.key.hour + hourMs;
+      if (end > before && end <= this.watermark) this.say(hour, said);
     }
-    const end = keyOf(trade).hour + hourMs;
-    if (end + hourMs <= watermark) late++;
-    else {
-      const hour = counted.get(id) ?? { trades: [], revision: 0 };
-      hour.trades.push(trade);
-      counted.set(id, hour);
-      if (end <= watermark) {
-        due.add(id);
-        corrections++;
+    const target = this.hour(trade);
+    const old = [...this.hours.values()].find((hour) => !this.isClosed(hour) && hour.trades.has(trade.id));
+    const same = old === target && JSON.stringify(old.trades.get(trade.id)) === JSON.stringify(trade);
+    if (type !== "Cancelled" && same) return said;
+    const changed = new Set<Hour>();
+    if (old?.trades.delete(trade.id) === true) changed.add(old);
+    if (type !== "Cancelled") {
+      if (this.isClosed(target)) this.late++;
+      else {
+        target.trades.set(trade.id, trade);
+        changed.add(target);
       }
     }
-    send(t, trade);
-    const expected = [...due].sort().map((key) => {
-      const hour = counted.get(key) as { readonly trades: Trade[]; revision: number };
-      return { key: JSON.parse(key) as object, value: { ...barOf(hour.trades), revision: ++hour.revision } };
-    });
-    const given = t.then.bars().map(({ key, value }) => ({ key, value }));
-    expect(given.sort((a, b) => (JSON.stringify(a.key) < JSON.stringify(b.key) ? -1 : 1))).toEqual(expected);
+    for (const hour of changed) {
+      if (hour.key.hour + hourMs > this.watermark) continue;
+      this.corrections++;
+      this.say(hour, said);
+    }
+    return said;
   }
-  expect(corrections).toBeGreaterThan(50);
-  expect(late).toBeGreaterThan(10);
-  expect(t.then.deadLetters().length).toBe(late);
+
+  private hour(trade: Trade): Hour {
+    const key = keyOf(trade);
+    const id = JSON.stringify(key);
+    const hour = this.hours.get(id) ?? { key, trades: new Map<string, Trade>(), revision: 0, published: false };
+    this.hours.set(id, hour);
+    return hour;
+  }
+
+  private isClosed({ key }: Hour): boolean {
+    return key.hour + 2 * hourMs <= this.watermark;
+  }
+
+  private say(hour: Hour, said: Map<string, object | null>): void {
+    const empty = hour.trades.size === 0;
+    if (empty && !hour.published) return;
+    hour.revision++;
+    hour.published = !empty;
+    said.set(JSON.stringify(hour.key), empty ? null : { ...barOf([...hour.trades.values()]), revision: hour.revision });
+  }
+}
+
+test("every bar, and every correction of one, is what a loop over the trades that stand gives", () => {
+  const t = withInstruments();
+  const model = new Model();
+  for (const event of someEvents(800)) {
+    const expected = model.take(event);
+    send(t, event);
+    const given = new Map(t.then.bars().map(({ key, value }) => [JSON.stringify(key), value]));
+    expect(given).toEqual(expected);
+  }
+  expect(model.corrections).toBeGreaterThan(50);
+  expect(model.late).toBeGreaterThan(10);
+  expect(t.then.deadLetters().length).toBe(model.late);
   t.checkReplay();
 });
 
 test("a trade that comes an hour late corrects its hour, with what a lot was when it was made", () => {
   const t = withInstruments();
-  const trade = (id: string, at: number, price: number, lots: number): Trade => ({ symbol: "BBB", exchange: "XNAS", id, at, price, lots });
+  const trade = (id: string, at: number, price: number, lots: number): Event => ({
+    type: "Trade",
+    trade: { symbol: "BBB", exchange: "XNAS", id, at, price, lots },
+  });
   send(t, trade("t-1", nine + 2.4 * hourMs, 10, 1));
   send(t, trade("t-2", nine + 2.6 * hourMs, 20, 10));
   t.when.timePasses(nine + 3 * hourMs + 10 * secondMs);
@@ -134,9 +202,29 @@ test("a trade that comes an hour late corrects its hour, with what a lot was whe
   t.checkReplay();
 });
 
+test("amendments and cancellations correct bars that were published; without trades a bar goes", () => {
+  const t = withInstruments();
+  const of = (type: Event["type"], id: string, at: number, price = 0, lots = 0): void =>
+    send(t, { type, trade: { symbol: "AAA", exchange: "XETR", id, at, price, lots } });
+  const bar = (hour: number) => ({ symbol: "AAA", exchange: "XETR", hour: nine + hour * hourMs });
+  of("Trade", "t-1", nine + 60 * secondMs, 10, 1);
+  of("Trade", "t-2", nine + 120 * secondMs, 40, 2);
+  t.when.timePasses(nine + hourMs + 10 * secondMs);
+  expect(t.then.bars()).toMatchObject([{ key: bar(0), value: { vwap: 30, high: 40, low: 10, trades: 2, volume: 3, revision: 1 } }]);
+  of("Amended", "t-2", nine + 120 * secondMs, 20, 1);
+  expect(t.then.bars()).toMatchObject([{ key: bar(0), value: { vwap: 15, high: 20, low: 10, trades: 2, volume: 2, revision: 2 } }]);
+  of("Cancelled", "t-1", nine + 60 * secondMs);
+  expect(t.then.bars()).toMatchObject([{ key: bar(0), value: { vwap: 20, high: 20, low: 20, trades: 1, volume: 1, revision: 3 } }]);
+  of("Amended", "t-2", nine + hourMs + secondMs, 20, 1); // it was in the hour that is not over yet
+  expect(t.then.bars()).toMatchObject([{ key: bar(0), value: null }]);
+  t.when.timePasses(nine + 2 * hourMs + 10 * secondMs);
+  expect(t.then.bars()).toMatchObject([{ key: bar(1), value: { vwap: 20, trades: 1, revision: 1 } }]);
+  t.checkReplay();
+});
+
 test("a trade of an instrument that nobody knows is put aside", () => {
   const t = withInstruments();
-  send(t, { symbol: "CCC", exchange: "XNAS", id: "t-1", at: nine, price: 1, lots: 1 });
+  send(t, { type: "Trade", trade: { symbol: "CCC", exchange: "XNAS", id: "t-1", at: nine, price: 1, lots: 1 } });
   expect(t.then.deadLetters()).toMatchObject([{ input: "trades", reason: "rejected: no instrument CCC" }]);
   t.when.timePasses(nine + 2 * hourMs);
   expect(t.then.bars()).toEqual([]);
