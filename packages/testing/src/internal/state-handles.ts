@@ -39,7 +39,8 @@ export function stateHandles(processor: CompiledProcessor, task: Task, key: Buff
 export function windowHandles(processor: CompiledProcessor, task: Task, key: Buffer): { readonly [name: string]: unknown } {
   const handles: { [name: string]: unknown } = {};
   for (const slot of processor.slots) {
-    if (slot.kind !== "window") continue;
+    // A join has pairs, and nothing to read.
+    if (slot.kind !== "window" || slot.definition.type === "join") continue;
     handles[slot.name] = {
       current: (atMs?: number) => committedWindow(task, slot, key, atMs)?.result,
       between: (from: number, to: number) =>
