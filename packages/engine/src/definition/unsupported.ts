@@ -4,7 +4,6 @@ import type { ProcessorDefinition } from "@reprise/processor";
 /** What a definition declares and this release can't run, one phrase each. Empty: it can be run. */
 export function unsupportedFeatures(definition: ProcessorDefinition): string[] {
   const out: string[] = [];
-  if (definition.onError.late !== "drop") out.push(`onError.late: "${definition.onError.late}" (set late on the window)`);
   for (const [alias, input] of Object.entries(definition.inputs)) {
     if (input.kind === "rekey") {
       if (input.from.watermark !== undefined) out.push(`input ${alias}: rekey() of a topic with a watermark function`);

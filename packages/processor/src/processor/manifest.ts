@@ -157,7 +157,7 @@ function stateManifest(state: StateDefinition): PartManifest {
 }
 
 function windowManifest(window: WindowDefinition): PartManifest {
-  const { kind: _kind, aggregate, items, ...own } = window;
+  const { kind: _kind, lateByDefault: _lateByDefault, aggregate, items, ...own } = window;
   const plain = Object.fromEntries(Object.entries(own).map(([name, value]) => [name, value === undefined ? null : value]));
   const sides = window.type === "join" ? { left: describeSchema(window.left), right: describeSchema(window.right) } : {};
   return { ...plain, ...sides, items: described(items), aggregate: mapValues(aggregate, aggregateManifest) };

@@ -57,12 +57,14 @@ export function processor<
   const parts = partsOf(declaration);
   checkDeclaration(parts);
   const what = `processor ${parts.name}`;
+  const onError = checkOnError(declaration.onError, what);
   const checked = {
     abi,
     ...parts,
+    windows: withLate(parts.windows, onError.late),
     order: checkOneOf(declaration.order ?? "log", ["log", "event-time"], `${what}: order`),
     clockMs: checkClock(declaration.clock, what),
-    onError: checkOnError(declaration.onError, what),
+    onError,
   } as const;
   const definition: Omit<ProcessorDefinition, "handlers"> = { ...checked, manifest: manifestOf(checked) };
   return Object.freeze({
@@ -76,6 +78,16 @@ export function processor<
 
 function branded(definition: ProcessorDefinition): { readonly manifest: object; readonly [processorBrand]: ProcessorDefinition } {
   return { manifest: definition.manifest, [processorBrand]: Object.freeze(definition) };
+}
+
+/** Windows that say nothing of late contributions do what the processor says. Nothing is late for a global one. */
+function withLate(windows: CheckedParts["windows"], late: "drop" | "dead-letter"): CheckedParts["windows"] {
+  return Object.fromEntries(
+    Object.entries(windows).map(([name, window]) => [
+      name,
+      window.lateByDefault && window.type !== "global" ? Object.freeze({ ...window, late }) : window,
+    ]),
+  );
 }
 
 /** The phantom types are the only difference between what is declared and what the engine reads. */

@@ -8,6 +8,8 @@ interface WindowDefinitionBase {
   readonly graceMs: number;
   readonly emit: Emit;
   readonly late: Late;
+  /** It says nothing of late contributions: the processor's `onError.late` counts. */
+  readonly lateByDefault: boolean;
   /** Empty for joins. */
   readonly aggregate: { readonly [name: string]: AggregateDefinition };
   /** Ids of contributions, when they can be replaced or withdrawn. */

@@ -12,7 +12,10 @@ export type AnyWindowOptions = WindowOptions<Aggregates, unknown, Emit, Late, tr
 const commonNames = ["aggregate", "grace", "emit", "throttle", "late", "items", "view", "keep"] as const;
 const statistics = new Set(["sum", "min", "max", "mean", "variance", "stddev"]);
 
-type Common = Pick<WindowDefinition, "kind" | "graceMs" | "emit" | "late" | "aggregate" | "items" | "view" | "keepMs" | "throttleMs">;
+type Common = Pick<
+  WindowDefinition,
+  "kind" | "graceMs" | "emit" | "late" | "lateByDefault" | "aggregate" | "items" | "view" | "keepMs" | "throttleMs"
+>;
 
 /** The options that all windows share. `own` are the names of the others. @throws RepriseError INVALID_DECLARATION, INVALID_ARGUMENT */
 export function commonOptions(o: AnyWindowOptions, own: readonly string[], what: string): Common {
@@ -27,6 +30,7 @@ export function commonOptions(o: AnyWindowOptions, own: readonly string[], what:
     graceMs: o.grace === undefined ? 0 : parseDuration(o.grace, `${what}: grace`),
     emit,
     late: checkOneOf(o.late ?? "drop", ["drop", "dead-letter", "handle"], `${what}: late`),
+    lateByDefault: o.late === undefined,
     aggregate: aggregates(o.aggregate, what),
     items: o.items as Schema<unknown> | undefined,
     view: o.view === true,

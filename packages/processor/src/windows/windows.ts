@@ -135,6 +135,7 @@ export const windows: WindowsBuilder = Object.freeze({
       unmatched: checkOneOf(o.unmatched ?? "none", ["none", "left", "right", "both"], "windows.join: unmatched"),
       emit: "change",
       late: "drop",
+      lateByDefault: true,
       aggregate: Object.freeze({}),
       items: undefined,
       view: false,
