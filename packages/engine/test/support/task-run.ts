@@ -181,7 +181,7 @@ export class TaskRun {
   commit(): void {
     const { outputs } = this.task.prepare("live", this.task.meta.n + 1, 0);
     this.task.decided();
-    this.outputs.push(...outputs);
+    for (const output of outputs) this.outputs.push(output);
   }
 
   /** A restart from the local store, as it is after a flush. */
