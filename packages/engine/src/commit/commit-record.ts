@@ -18,6 +18,8 @@ export interface CommitRecord {
   readonly outputs: string;
   /** Largest timestamp below the position, epoch ms; null when there was no record yet. */
   readonly streamTimeMs: number | null;
+  /** As in the task's meta. Absent: 0. */
+  readonly lateMerged?: number;
   /** Whether this commit's outputs were public. */
   readonly publishing: boolean;
   readonly topicIds: { readonly [topic: string]: string };

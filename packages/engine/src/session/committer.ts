@@ -113,6 +113,7 @@ export class Committer {
                 digest: meta.digest,
                 outputs: meta.outputs,
                 streamTimeMs: meta.streamTimeMs,
+                ...(meta.lateMerged === undefined ? {} : { lateMerged: meta.lateMerged }),
                 publishing,
                 topicIds: Object.fromEntries([...spec.inputs, ...(spec.broadcasts ?? [])].map((i) => [i.topic, i.topicId])),
                 artifact: spec.artifact.slice(0, 16),

@@ -17,6 +17,8 @@ export interface TaskMeta {
   /** Absent or null: stream time − disorder. */
   readonly watermarkMs?: number | null;
   readonly mergedTimeMs: number | null;
+  /** Records of this commit that came after their turn among several inputs: a replay takes them in it, and may differ there. Absent: none. */
+  readonly lateMerged?: number;
   readonly digest: string;
   readonly outputs: string;
   /** Deltas after n are at or beyond this offset of the task's delta partition. */

@@ -149,6 +149,8 @@ export class Task {
   /** Next offset to process, per input: behind the cursor while a batch is under way. */
   private readonly positions: number[];
   private prepared: PreparedCommit | undefined;
+  /** `lateMerged` at the last commit. */
+  private lateMergedBefore = 0;
   /** How inputs stood before the batch that is under way. */
   private readonly before: { maxTimeMs: number[]; mergedTimeMs: number; lateMerged: number };
 
@@ -803,6 +805,8 @@ export class Task {
     if (this.prepared !== undefined) throw new Error("a prepared commit is still undecided");
     this.rowBuffer.clear();
     const rows = this.state.prepare(this.rowBuffer);
+    const lateMerged = this.merge.lateMerged - this.lateMergedBefore;
+    this.lateMergedBefore = this.merge.lateMerged;
     this.prepared = {
       before: this.meta,
       meta: {
@@ -817,6 +821,7 @@ export class Task {
         streamTimeMs: finiteOrNull(this.clock.streamTimeMs),
         watermarkMs: finiteOrNull(this.clock.watermarkMs),
         mergedTimeMs: finiteOrNull(this.merge.mergedTimeMs),
+        ...(lateMerged === 0 ? {} : { lateMerged }),
         digest: digestToHex(this.state.digest),
         outputs: digestToHex(this.outputs.digest),
         deltaFrom,
