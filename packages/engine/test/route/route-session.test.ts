@@ -128,7 +128,10 @@ function send({ cluster, items }: World, random: Random, count: number): void {
     };
     items.push(item);
     const entry: SimEntry = { kind: "record", key: null, value: Buffer.from(JSON.stringify(item)), timestampMs: item.at, headers: [] };
-    cluster.append({ topic: "items", partition: random.below(origins) }, entry);
+    // Other processors' outputs are sources too: markers end their transactions, and some are aborted.
+    const aborted: SimEntry[] = random.chance(0.1) ? [{ ...entry, kind: "aborted" }] : [];
+    const ends: SimEntry[] = random.chance(0.3) ? [{ ...entry, kind: "marker" }] : [];
+    cluster.append({ topic: "items", partition: random.below(origins) }, ...aborted, entry, ...ends);
   }
 }
 
