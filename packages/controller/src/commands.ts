@@ -7,6 +7,7 @@ import { planRetire } from "./decide/plan-retire.ts";
 import type { TopicDescription } from "./cluster.ts";
 import { createClockTopic, createRouteTopics } from "./deploy/create-topics.ts";
 import { readDeployRequest } from "./deploy/deploy-request.ts";
+import { ownRoutes } from "./deploy/plan-routes.ts";
 import { planDeploy } from "./deploy/plan-deploy.ts";
 import { failpoint } from "./failpoint.ts";
 import type { CommandOptions, CutoverAnswer, CutoverRequest, DeployAnswer, DeployRequest, RetireAnswer } from "./http/status.ts";
@@ -36,9 +37,9 @@ export class Commands {
     if (this.#before(key, "DeploymentCreated") === undefined) {
       const { deployment } = planDeploy(this.#context.state, wish, topics);
       await this.#checkGroup(groupOf(deployment.id), deployment.inputs[0]);
-      for (const { topic, source } of deployment.routes ?? []) await this.#checkGroup(topic, source);
+      for (const { topic, source } of ownRoutes(deployment)) await this.#checkGroup(topic, source);
       if (deployment.routes !== undefined) {
-        await createRouteTopics(deployment.routes, cluster);
+        await createRouteTopics(ownRoutes(deployment), cluster);
         topics = await cluster.describeTopics([...read, ...deployment.routes.map(({ topic }) => topic)]);
       }
     }

@@ -23,7 +23,7 @@ export function transactionalIdsOf({ spec }: DeploymentEntry): string[] {
 /** Those of the stages before it. */
 export function routeTransactionalIdsOf({ spec }: DeploymentEntry): string[] {
   return (spec.routes ?? []).flatMap(({ topic }) =>
-    Array.from({ length: spec.maxSlots }, (_, slot) => routeTransactionalIdOf(topic, slot)),
+    Array.from({ length: spec.maxSlots }, (_, slot) => routeTransactionalIdOf(topic, spec.id, slot)),
   );
 }
 

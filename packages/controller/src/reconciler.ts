@@ -1,4 +1,4 @@
-import type { DeploymentEntry } from "@reprise/engine";
+import type { ControlState, DeploymentEntry, DeploymentState } from "@reprise/engine";
 import { RepriseError } from "@reprise/schema";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { ControllerContext } from "./controller-context.ts";
@@ -129,6 +129,7 @@ export class Reconciler {
       const outcome = await continueRetire(entry, {
         cluster,
         removeCheckpoints: this.#removeCheckpoints,
+        isShared: (topic) => isShared(this.#context.state, entry.spec.id, topic),
         workersLeft: (deployment) => board.workers(deployment).length,
         appendIf: (check, event, key) => this.#context.appendIf(check, event, key),
       });
@@ -136,4 +137,12 @@ export class Reconciler {
       await sleep(retirePollMs);
     }
   }
+}
+
+/** Whether another deployment that goes on has this internal topic. */
+function isShared(control: ControlState, deployment: string, topic: string): boolean {
+  const over: readonly DeploymentState[] = ["Retiring", "Retired", "Aborted"];
+  return [...control.deployments.values()].some(
+    ({ spec, state }) => spec.id !== deployment && !over.includes(state) && spec.routes?.some((route) => route.topic === topic) === true,
+  );
 }

@@ -7,6 +7,8 @@ import { failpoint } from "./failpoint.ts";
 export interface RetireStepsOptions {
   readonly cluster: Pick<Cluster, "fence" | "deleteGroup" | "deleteTopic">;
   readonly removeCheckpoints: (deployment: string) => Promise<void>;
+  /** Another deployment reads this internal topic too, and goes on to. */
+  readonly isShared: (topic: string) => boolean;
   /** Workers that spoke within the last seconds. */
   readonly workersLeft: (deployment: string) => number;
   readonly appendIf: (check: (state: ControlState) => boolean, event: ControlEvent, idempotencyKey: string) => Promise<boolean>;
@@ -18,7 +20,8 @@ export interface RetireStepsOptions {
  * @returns `waiting` while workers are still there
  */
 export async function continueRetire(entry: DeploymentEntry, options: RetireStepsOptions): Promise<"waiting" | "retired"> {
-  const { id, routes = [] } = entry.spec;
+  const { id } = entry.spec;
+  const routes = (entry.spec.routes ?? []).filter(({ topic }) => !options.isShared(topic));
   // Its workers see the state on the control log and end by themselves.
   if (options.workersLeft(id) > 0) return "waiting";
   // One that is cut off and did not see it must not write any more.

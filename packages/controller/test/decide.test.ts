@@ -160,13 +160,19 @@ describe("a cutover", () => {
     expect(standbyBefore(state, state.processors.get("p") as never)?.spec.id).toBe(one.id);
   });
 
-  it("is refused to and from a deployment that rekeys an input, also by force and back: there is no exact seam", () => {
+  it("is refused between deployments that do not share their internal topics, also by force and back: there is no exact seam", () => {
     const route = { name: "x-by-k", topic: "reprise.p.v2.1.x-by-k", partitions: 2, source: { topic: "x", topicId: "x", partitions: 3 } };
     const refused = expect.objectContaining({ code: "NOT_SUPPORTED" }) as unknown as Error;
     const away = stateAfter(created({ ...one, routes: [route] }, true), created(two, false), became(two.id, "CaughtUp"));
     expect(() => planCutover(away, demand())).toThrow(refused);
     const towards = stateAfter(created(one, true), created({ ...two, routes: [route] }, false), became(two.id, "CaughtUp"));
     expect(() => planCutover(towards, demand({ force: ["not-caught-up"] }))).toThrow(`${two.id} rekeys 'x'`);
+    const shared = stateAfter(
+      created({ ...one, routes: [route] }, true),
+      created({ ...two, routes: [route] }, false),
+      became(two.id, "CaughtUp"),
+    );
+    expect(planCutover(shared, demand())).toMatchObject({ from: one.id, to: two.id });
     // Whoever has taken over before, by a release that could: back is not possible either.
     const taken = stateAfter(
       created({ ...one, routes: [route] }, true),

@@ -1,8 +1,10 @@
+import type { DeploymentSpec } from "@reprise/engine";
 import { describe, expect, it } from "vitest";
 import type { TopicDescription } from "../src/cluster.ts";
 import { topicsOf } from "../src/deploy/create-topics.ts";
 import { readDeployRequest } from "../src/deploy/deploy-request.ts";
 import { viewManifest } from "../src/deploy/manifest-view.ts";
+import { ownRoutes } from "../src/deploy/plan-routes.ts";
 import { planDeploy } from "../src/deploy/plan-deploy.ts";
 import { became, created, specOf, stateAfter } from "./support/control-fixture.ts";
 import { artifactOf, manifestOf } from "./support/manifest.ts";
@@ -11,6 +13,8 @@ const topics = (...counts: readonly (readonly [string, number])[]): Map<string, 
   new Map(counts.map(([topic, partitions]) => [topic, { topic, topicId: `id-of-${topic}`, partitions }]));
 const wish = (version: number, artifact: string, more: { inputs?: string[]; outputs?: string[] } = {}) =>
   readDeployRequest({ manifest: manifestOf("p", version, { inputs: more.inputs ?? ["in"], outputs: more.outputs ?? ["out"] }), artifact });
+
+const deploymentOf = (state: ReturnType<typeof stateAfter>): DeploymentSpec => [...state.deployments.values()][0]?.spec as DeploymentSpec;
 
 describe("a deployment", () => {
   it("gets an id with an ordinal per version; the first of its processor publishes", () => {
@@ -115,6 +119,32 @@ describe("a deployment", () => {
       expect(() => planDeploy(stateAfter(), own, topics(["x", 4]))).toThrow("reads the topic 'x' that it writes");
       const long = "x".repeat(240);
       expect(() => planDeploy(stateAfter(), rekeyed([], [long]), topics([long, 4]))).toThrow("Kafka takes 249");
+    });
+
+    it("may read the internal topics of another version, when its records would go to the same keys", () => {
+      const first = stateAfter(planDeploy(stateAfter(), rekeyed([], ["clicks"]), topics(["clicks", 2])));
+      const known = topics(["clicks", 2], ["reprise.p.v1.1.clicks-by-word", 2]);
+      const shared = { ...rekeyed([], ["clicks"], 2), routesOf: "v1" };
+      const { deployment } = planDeploy(first, shared, known);
+      expect(deployment.routes?.map(({ topic }) => topic)).toEqual(["reprise.p.v1.1.clicks-by-word"]);
+      expect(deployment.inputs.map(({ topicId }) => topicId)).toEqual(["id-of-reprise.p.v1.1.clicks-by-word"]);
+      expect([ownRoutes(deployment), ownRoutes(deploymentOf(first))].map((routes) => routes.length)).toEqual([0, 1]);
+      // Those of a third are the first one's too, and so may its checkpoints be.
+      const third = { ...rekeyed([], ["clicks"], 3), routesOf: 2, checkpointOf: 2 };
+      const next = stateAfter(...[created(deploymentOf(first), true), created(deployment, false)]);
+      expect(planDeploy(next, third, known).deployment).toMatchObject({ routes: deployment.routes, start: { checkpointOf: "p.v2.1" } });
+      const other = readDeployRequest({
+        ...{ manifest: manifestOf("p", 2, { inputs: [], rekeyed: ["clicks"], by: "v => v + 1" }), artifact: artifactOf("2") },
+        routesOf: "p.v1.1",
+      });
+      expect(() => planDeploy(first, other, known)).toThrow("key, schema or code of 'by' of clicks-by-word differ");
+      expect(() => planDeploy(first, { ...rekeyed([], ["views"], 2), routesOf: 1 }, topics(["views", 2]))).toThrow(
+        "it has no input views-by-word",
+      );
+      expect(() =>
+        planDeploy(first, shared, topics(["clicks", 2]).set("clicks", { topic: "clicks", topicId: "new", partitions: 2 })),
+      ).toThrow(expect.objectContaining({ code: "TOPIC_RECREATED" }));
+      expect(() => planDeploy(first, { ...shared, routesOf: 9 }, known)).toThrow(expect.objectContaining({ code: "DEPLOYMENT_UNKNOWN" }));
     });
 
     it("does not begin with checkpoints, whose positions are in another's internal topics", () => {

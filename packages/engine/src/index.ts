@@ -44,6 +44,7 @@ export {
   statusTopic,
   transactionalIdOf,
 } from "./control/names.ts";
+export { sharesRoutes } from "./control/shared-routes.ts";
 export { murmur2, partitionForKey } from "./murmur2.ts";
 export { type Delta, DeltaAssembler, encodeDelta } from "./commit/delta.ts";
 export { ControlLogTail } from "./control/control-log-tail.ts";

@@ -13,6 +13,7 @@ import {
   type RunningTask,
   type RouteObserver,
   type RouteSession,
+  routeTopicOf,
   Session,
   type SessionEnd,
   type StateStoreEngine,
@@ -89,7 +90,11 @@ async function start(options: WorkerOptions, opened: CloseList): Promise<Worker>
       details: { slot: options.slot },
     });
   }
-  const processor = compileProcessor(await loadArtifact(options.artifactFolder, spec), spec.params, spec.id);
+  const processor = compileProcessor(
+    await loadArtifact(options.artifactFolder, spec),
+    spec.params,
+    (rekey) => spec.routes?.find(({ name }) => name === rekey)?.topic ?? routeTopicOf(spec.id, rekey),
+  );
   await checkInputs(spec, offsets);
   const run = new WorkerRun({ options, logger, spec, processor, control, offsets, systemReader, opened });
   await run.start();

@@ -12,6 +12,7 @@ export interface DeployFileOptions extends BundleOptions {
   readonly commitIntervalMs?: number;
   /** See `DeployRequest`. */
   readonly checkpointOf?: string;
+  readonly routesOf?: string;
   /** Leave it when the same code is deployed already and has not been retired. */
   readonly onlyIfNew?: boolean;
   readonly idempotencyKey?: string;
@@ -42,7 +43,7 @@ export async function deployFile(file: string, options: DeployFileOptions): Prom
     const { manifest } = definition;
     const inputs = [...new Set([...manifest.inputs, ...manifest.tables].map((input) => input.topic))];
     await options.beforeDeploy?.({ inputs });
-    const { workers, commitIntervalMs, checkpointOf, idempotencyKey, expectedRevision } = options;
+    const { workers, commitIntervalMs, checkpointOf, routesOf, idempotencyKey, expectedRevision } = options;
     const { deployment, publishes } = await client.deploy(
       {
         manifest,
@@ -51,6 +52,7 @@ export async function deployFile(file: string, options: DeployFileOptions): Prom
         ...(workers === undefined ? {} : { workers }),
         ...(commitIntervalMs === undefined ? {} : { commitIntervalMs }),
         ...(checkpointOf === undefined ? {} : { checkpointOf }),
+        ...(routesOf === undefined ? {} : { routesOf }),
       },
       { ...(idempotencyKey === undefined ? {} : { idempotencyKey }), ...(expectedRevision === undefined ? {} : { expectedRevision }) },
     );

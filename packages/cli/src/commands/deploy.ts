@@ -13,6 +13,7 @@ interface DeployFlags {
   readonly params?: { readonly [name: string]: unknown };
   readonly commitInterval?: number;
   readonly checkpointOf?: string;
+  readonly routesOf?: string;
   readonly wait?: "caught-up";
   readonly idempotencyKey?: string;
   readonly expectedRevision?: number;
@@ -26,13 +27,17 @@ export function addDeployCommand(program: Command, reporter: Reporter): void {
     .option("--workers <n>", "processes that share its tasks (default: 1)", wholeNumber(1))
     .option("--params <json>", "parameters: JSON, or a file with it", paramsArgument)
     .option("--commit-interval <ms>", "outputs are seen by others after about this long", wholeNumber(10))
+    .option(
+      "--routes-of <deployment>",
+      "read the internal topics of rekeyed inputs that this deployment or version has: a cutover needs that",
+    )
     .option("--checkpoint-of <deployment>", "begin with the state of an older version's newest checkpoints (a deployment or a version)")
     .option("--wait <what>", "wait until it is caught-up", oneOf("caught-up"))
     .option("--idempotency-key <key>", "the same key again takes effect once")
     .option("--expected-revision <n>", "refuse when something else was decided since", wholeNumber(0))
     .action(async (file: string, flags: DeployFlags) => {
       const client = await findController(flags.controller);
-      const { workers, params, commitInterval, checkpointOf, idempotencyKey, expectedRevision } = flags;
+      const { workers, params, commitInterval, checkpointOf, routesOf, idempotencyKey, expectedRevision } = flags;
       const { deployment, publishes, artifact } = await deployFile(file, {
         client,
         artifactFolder: flags.artifacts,
@@ -40,6 +45,7 @@ export function addDeployCommand(program: Command, reporter: Reporter): void {
         ...(params === undefined ? {} : { params }),
         ...(commitInterval === undefined ? {} : { commitIntervalMs: commitInterval }),
         ...(checkpointOf === undefined ? {} : { checkpointOf }),
+        ...(routesOf === undefined ? {} : { routesOf }),
         ...(idempotencyKey === undefined ? {} : { idempotencyKey }),
         ...(expectedRevision === undefined ? {} : { expectedRevision }),
       });

@@ -1,4 +1,11 @@
-import { type ControlEvent, type ControlState, type DeploymentEntry, type ProcessorEntry, publisherOf } from "@reprise/engine";
+import {
+  type ControlEvent,
+  type ControlState,
+  type DeploymentEntry,
+  type ProcessorEntry,
+  publisherOf,
+  sharesRoutes,
+} from "@reprise/engine";
 import { RepriseError } from "@reprise/schema";
 
 type Intent = Extract<ControlEvent, { readonly type: "CutoverIntended" }>;
@@ -56,16 +63,17 @@ export function planCutover(state: ControlState, demand: CutoverDemand): Intent 
 }
 
 /**
- * An internal topic is a deployment's own: the same records stand there in another order, at other offsets, and what has been seen of their time differs
- * too. A cut through the source is none through what two deployments publish from it, and a wrong seam is worse than none.
+ * In two internal topics the same records stand in two orders, at other offsets, and what has been seen of their time differs too. A cut through the
+ * source is none through what two deployments publish from it, and a wrong seam is worse than none.
  */
 function checkStages(from: DeploymentEntry | undefined, to: DeploymentEntry): void {
-  for (const { spec } of from === undefined ? [to] : [from, to]) {
+  if (from === undefined || sharesRoutes(from.spec, to.spec)) return;
+  for (const { spec } of [from, to]) {
     const [route] = spec.routes ?? [];
     if (route === undefined) continue;
     throw new RepriseError(
       "NOT_SUPPORTED",
-      `${spec.id} rekeys '${route.source.topic}' through a topic of its own, and this release has no exact seam there: a deployment with rekey() neither takes over nor is taken over from.`,
+      `${spec.id} rekeys '${route.source.topic}' through '${route.topic}', which ${from.spec.id} and ${to.spec.id} do not share: between two internal topics there is no exact seam. Deploy with the routes of the other (--routes-of).`,
       { details: { deployment: spec.id, rekey: route.name, source: route.source.topic } },
     );
   }

@@ -11,6 +11,8 @@ export interface DeployWish {
   readonly workers: number;
   readonly commitIntervalMs: number;
   readonly checkpointOf?: string | number;
+  /** A deployment or version of the same processor whose internal topics are to be read as well. */
+  readonly routesOf?: string | number;
 }
 
 /** Outputs are seen by others after about this long. */
@@ -18,7 +20,7 @@ const defaultCommitIntervalMs = 100;
 
 /** @throws RepriseError INVALID_ARGUMENT, INVALID_NAME, INVALID_DECLARATION */
 export function readDeployRequest(request: DeployRequest): DeployWish {
-  const { manifest, artifact, params = {}, workers = 1, commitIntervalMs = defaultCommitIntervalMs, checkpointOf } = request;
+  const { manifest, artifact, params = {}, workers = 1, commitIntervalMs = defaultCommitIntervalMs, checkpointOf, routesOf } = request;
   if (typeof artifact !== "string" || !/^[0-9a-f]{64}$/.test(artifact)) {
     throw new RepriseError("INVALID_ARGUMENT", "'artifact' must be the SHA-256 of the bundle: 64 hex digits.", {
       details: { argument: "artifact" },
@@ -29,14 +31,17 @@ export function readDeployRequest(request: DeployRequest): DeployWish {
   }
   wholeNumber("workers", workers, 1, 256);
   wholeNumber("commitIntervalMs", commitIntervalMs, 10, 60_000);
-  if (checkpointOf !== undefined && typeof checkpointOf !== "string" && typeof checkpointOf !== "number") {
-    throw new RepriseError("INVALID_ARGUMENT", "'checkpointOf' must be a deployment id or a version.", {
-      details: { argument: "checkpointOf" },
-    });
+  for (const [argument, value] of Object.entries({ checkpointOf, routesOf })) {
+    if (value === undefined || typeof value === "string" || typeof value === "number") continue;
+    throw new RepriseError("INVALID_ARGUMENT", `'${argument}' must be a deployment id or a version.`, { details: { argument } });
   }
   const view = viewManifest(manifest);
   checkParams(view, params);
-  return { manifest: view, artifact, params, workers, commitIntervalMs, ...(checkpointOf === undefined ? {} : { checkpointOf }) };
+  return {
+    ...{ manifest: view, artifact, params, workers, commitIntervalMs },
+    ...(checkpointOf === undefined ? {} : { checkpointOf }),
+    ...(routesOf === undefined ? {} : { routesOf }),
+  };
 }
 
 function wholeNumber(argument: string, value: unknown, least: number, most: number): void {

@@ -30,6 +30,8 @@ export interface RouteView {
   /** `<source>-by-<key>`. */
   readonly name: string;
   readonly source: string;
+  /** What decides where its records go, and as what: equal for routes that write the same. */
+  readonly rule: string;
 }
 
 export interface OutputView {
@@ -129,10 +131,11 @@ function topicAt(value: unknown, where: string): OutputView {
 
 /** Undefined: it is read under the key that it has. */
 function routeAt(value: unknown, where: string): RouteView | undefined {
-  const { kind, key } = objectAt(value, where);
+  const { kind, key, rekeyedBy, value: schema, events, by } = objectAt(value, where);
   if (kind !== "rekey") return undefined;
   const { topic: source } = topicAt(value, where);
-  return { name: `${source}-by-${String(objectAt(key, `${where}.key`).name)}`, source };
+  const rule = JSON.stringify([key, rekeyedBy, schema, events, by]);
+  return { name: `${source}-by-${String(objectAt(key, `${where}.key`).name)}`, source, rule };
 }
 
 function listAt(value: unknown, where: string): readonly unknown[] {

@@ -5,15 +5,17 @@ import {
   type DeployedRoute,
   type DeploymentSpec,
   deadLetterTopicOf,
+  type DeploymentEntry,
   planMigration,
   publisherOf,
+  sharesRoutes,
 } from "@reprise/engine";
 import type { Manifest } from "@reprise/processor";
 import { RepriseError } from "@reprise/schema";
 import type { TopicDescription } from "../cluster.ts";
 import type { DeployWish } from "./deploy-request.ts";
 import { viewManifest } from "./manifest-view.ts";
-import { plannedRoutes } from "./plan-routes.ts";
+import { plannedRoutes, sharedRoutes } from "./plan-routes.ts";
 
 type Created = Extract<ControlEvent, { readonly type: "DeploymentCreated" }>;
 
@@ -26,7 +28,7 @@ export function planDeploy(state: ControlState, wish: DeployWish, topics: Readon
   const { name, version } = manifest;
   const same = [...state.deployments.values()].filter(({ spec }) => spec.processor === name && spec.version === version);
   const id = `${name}.v${version}.${same.length + 1}`;
-  const routes = deployedRoutes(wish, id, topics);
+  const routes = deployedRoutes(state, wish, id, topics);
   const inputs = deployedInputs(wish, routes, topics);
   const broadcasts = manifest.broadcasts.map((topic) => deployedInput(name, topic, topics));
   const frozen = same.find(({ spec }) => spec.artifact !== artifact);
@@ -51,16 +53,35 @@ export function planDeploy(state: ControlState, wish: DeployWish, topics: Readon
     ...(routes.length === 0 ? {} : { routes }),
     workers: wish.workers,
     maxSlots: wish.workers,
-    start: wish.checkpointOf === undefined ? "earliest" : { checkpointOf: checkpointOf(state, wish, wish.checkpointOf, inputs) },
+    start: wish.checkpointOf === undefined ? "earliest" : { checkpointOf: checkpointOf(state, wish, wish.checkpointOf, inputs, routes) },
     commitIntervalMs: wish.commitIntervalMs,
   };
   return { type: "DeploymentCreated", deployment, publishes: publisherOf(state, name) === undefined };
 }
 
 /** @throws RepriseError TOPIC_MISSING naming the source */
-function deployedRoutes({ manifest }: DeployWish, id: string, topics: ReadonlyMap<string, TopicDescription>): DeployedRoute[] {
+function deployedRoutes(
+  state: ControlState,
+  { manifest, routesOf }: DeployWish,
+  id: string,
+  topics: ReadonlyMap<string, TopicDescription>,
+): readonly DeployedRoute[] {
   for (const { source } of manifest.routes) deployedInput(manifest.name, source, topics);
-  return plannedRoutes(manifest, id, topics);
+  if (routesOf === undefined) return plannedRoutes(manifest, id, topics);
+  return sharedRoutes(manifest, deploymentNamed(state, manifest.name, routesOf, "routes").spec, topics);
+}
+
+/** The newest deployment of a processor by its id or version, as long as it has what belongs to it. */
+function deploymentNamed(state: ControlState, name: string, wanted: string | number, what: string): DeploymentEntry {
+  const all = [...state.deployments.values()].filter(({ spec }) => spec.processor === name);
+  const found = all.findLast(({ spec }) => spec.id === wanted || String(spec.version) === String(wanted).replace(/^v/, ""));
+  if (found !== undefined && found.state !== "Retiring" && found.state !== "Retired") return found;
+  const there = all.filter((one) => one.state !== "Retired").map(({ spec }) => spec.id);
+  throw new RepriseError(
+    "DEPLOYMENT_UNKNOWN",
+    `There is no deployment '${wanted}' of '${name}' with ${what}; there are ${there.join(", ") || "none"}.`,
+    { details: { processor: name, wanted } },
+  );
 }
 
 /** Internal topics that are not created yet have no topic id: what is planned with them is only to be looked at. */
@@ -97,28 +118,24 @@ function deployedInput(processor: string, topic: string, topics: ReadonlyMap<str
 }
 
 /** The deployment whose checkpoints are meant, when its state can become that of this version. */
-function checkpointOf(state: ControlState, { manifest }: DeployWish, wanted: string | number, inputs: readonly DeployedInput[]): string {
+function checkpointOf(
+  state: ControlState,
+  { manifest }: DeployWish,
+  wanted: string | number,
+  inputs: readonly DeployedInput[],
+  routes: readonly DeployedRoute[],
+): string {
   const { name } = manifest;
-  const all = [...state.deployments.values()].filter(({ spec }) => spec.processor === name);
-  const found = all.findLast(({ spec }) => spec.id === wanted || String(spec.version) === String(wanted).replace(/^v/, ""));
-  if (found === undefined || found.state === "Retiring" || found.state === "Retired") {
-    const there = all.filter((one) => one.state !== "Retired").map(({ spec }) => spec.id);
-    throw new RepriseError(
-      "DEPLOYMENT_UNKNOWN",
-      `There is no deployment '${wanted}' of '${name}' with checkpoints; there are ${there.join(", ") || "none"}.`,
-      { details: { processor: name, wanted } },
-    );
-  }
-  const { spec } = found;
+  const { spec } = deploymentNamed(state, name, wanted, "checkpoints");
   if (spec.version > manifest.version) {
     throw new RepriseError("STATE_INCOMPATIBLE", `${spec.id} is no older version than ${manifest.version}.`, {
       details: { deployment: spec.id },
     });
   }
-  if (manifest.routes.length > 0 || spec.routes !== undefined) {
+  if (!sharesRoutes(spec, { routes })) {
     throw new RepriseError(
       "NOT_SUPPORTED",
-      `A version of '${name}' can't begin with checkpoints of ${spec.id}: with rekey() each deployment has internal topics of its own, and a position in one means nothing in another.`,
+      `A version of '${name}' can't begin with checkpoints of ${spec.id}: they are about other internal topics, in which a position means something else. Share its routes as well.`,
       { details: { processor: name, deployment: spec.id } },
     );
   }
@@ -135,7 +152,7 @@ function checkpointOf(state: ControlState, { manifest }: DeployWish, wanted: str
 /** Tasks follow the publisher partition by partition of the first input, so both must have the same one. */
 function checkLeadInput(state: ControlState, { manifest }: DeployWish): void {
   const publisher = state.deployments.get(publisherOf(state, manifest.name)?.deployment ?? "");
-  // Between those there is no cutover, so that nobody follows.
+  // Where internal topics are not shared there is no cutover, so that nobody follows; where they are, so are the inputs that lead.
   if (manifest.routes.length > 0 || publisher?.spec.routes !== undefined) return;
   const theirs = publisher?.spec.inputs[0]?.topic;
   const ours = manifest.inputs[0];

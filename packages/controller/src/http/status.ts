@@ -93,6 +93,8 @@ export interface DeployRequest {
    * earliest offsets.
    */
   readonly checkpointOf?: string | number;
+  /** Read the internal topics of this deployment (an id or a version) instead of own ones: needed for a cutover where inputs are rekeyed. */
+  readonly routesOf?: string | number;
 }
 
 export interface CutoverRequest {

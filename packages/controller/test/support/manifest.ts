@@ -6,6 +6,8 @@ export function manifestOf(
     readonly inputs: readonly string[];
     /** Sources that get the key first; they come before the other inputs. */
     readonly rekeyed?: readonly string[];
+    /** The code that gets it. */
+    readonly by?: string;
     readonly outputs?: readonly string[];
     readonly params?: unknown;
     readonly clockMs?: number;
@@ -32,7 +34,12 @@ export function manifestOf(
     version,
     key,
     inputs: [
-      ...(options.rekeyed ?? []).map((source, index) => ({ ...topic("rekeyed")(source, index), kind: "rekey", sourceKey: key })),
+      ...(options.rekeyed ?? []).map((source, index) => ({
+        ...topic("rekeyed")(source, index),
+        kind: "rekey",
+        sourceKey: key,
+        rekeyedBy: options.by ?? "v => v",
+      })),
       ...options.inputs.map(topic("in")),
     ],
     tables: [],

@@ -28,7 +28,7 @@ export interface DeployedInput {
 export interface DeployedRoute {
   /** `<source>-by-<key>`. */
   readonly name: string;
-  /** The internal topic; also the group that fills it. */
+  /** The internal topic, the deployment's own or that of another one with which it is shared; also the group that fills it. */
   readonly topic: string;
   readonly partitions: number;
   readonly source: DeployedInput;

@@ -10,7 +10,9 @@ export const transactionalIdOf = (deployment: string, slot: number): string => `
 export const deltaTopicOf = (deployment: string): string => `reprise.${deployment}.delta`;
 /** Where a rekeyed input's records stand under their new key. Also the group of those that route them there. */
 export const routeTopicOf = (deployment: string, rekey: string): string => `reprise.${deployment}.${rekey}`;
-export const routeTransactionalIdOf = (routeTopic: string, slot: number): string => `${routeTopic}.${slot}`;
+/** Several deployments may share a route. */
+export const routeTransactionalIdOf = (routeTopic: string, deployment: string, slot: number): string =>
+  `${routeTopic}.${deployment}.${slot}`;
 /** Of a processor, not of a deployment: a later version replays the same ticks. Another interval is another topic. */
 export const clockTopicOf = (processor: string, intervalMs: number): string => `reprise.${processor}.clock-${intervalMs}ms`;
 export const deadLetterTopicOf = (processor: string): string => `${processor}-dead-letters`;

@@ -103,10 +103,14 @@ export type HandlerGroup = { readonly [name: string]: AnyFunction } | undefined;
 
 /**
  * @param params of the deployment; defaults are filled in
- * @param deployment whose internal topics it reads
+ * @param routeTopic the internal topic of a rekeyed input; default: as a deployment `none` has them
  * @throws RepriseError NOT_SUPPORTED · INVALID_DECLARATION · SCHEMA_INVALID naming the parameter
  */
-export function compileProcessor(definition: ProcessorDefinition, params: unknown = {}, deployment = "none"): CompiledProcessor {
+export function compileProcessor(
+  definition: ProcessorDefinition,
+  params: unknown = {},
+  routeTopic: (rekey: string) => string = (rekey) => routeTopicOf("none", rekey),
+): CompiledProcessor {
   assertSupported(definition);
   const handlers = definition.handlers as unknown as { readonly [group: string]: HandlerGroup } | undefined;
   if (handlers === undefined)
@@ -118,7 +122,7 @@ export function compileProcessor(definition: ProcessorDefinition, params: unknow
   const key = schemaRuntime(definition.key.schema as Schema<unknown>);
   const inputs = Object.entries(definition.inputs).map(([alias, declared]) =>
     declared.kind === "rekey"
-      ? compileRekeyed(alias, declared, handlers["on"]?.[alias], key, deployment)
+      ? compileRekeyed(alias, declared, handlers["on"]?.[alias], key, routeTopic)
       : compileInput(alias, declared, handlers["on"]?.[alias]),
   );
   const disorderMs = Math.max(0, ...inputs.map((i) => i.outOfOrderMs));
@@ -188,12 +192,12 @@ function compileRekeyed(
   { name, from, by }: RekeyDefinition,
   handler: unknown,
   key: SchemaRuntime<unknown>,
-  deployment: string,
+  routeTopic: (rekey: string) => string,
 ): CompiledInput {
   const input = compileInput(alias, from, handler);
   return {
     ...input,
-    topic: routeTopicOf(deployment, name),
+    topic: routeTopic(name),
     route: { name, source: { ...input, keyless: true }, sourceKey: schemaRuntime(from.key.schema as Schema<unknown>), by, key },
   };
 }

@@ -57,8 +57,10 @@ function smallestHead(cursors: readonly InputCursor[], maxIdleMs: number, nowMs:
       continue;
     }
     const drained = cursor.drained();
-    if (drained === "no" || cursor.origins?.pending === true) return undefined;
-    if (drained === "end") heldBack = true;
+    if (drained === "no") return undefined;
+    if (drained === "bound") continue;
+    if (cursor.origins?.pending === true) return undefined;
+    heldBack = true;
   }
   if (smallest !== undefined && heldBack && nowMs() - smallest.mergeTimeMs < maxIdleMs) return undefined;
   return smallest;

@@ -1,4 +1,5 @@
 import { type ControlState, isParked, publisherOf } from "../control/control-state.ts";
+import { sharesRoutes } from "../control/shared-routes.ts";
 import type { DeploymentSpec, PositionVector } from "../control/control-event.ts";
 import { offsetIn } from "../control/control-state.ts";
 import type { Task } from "../task/task.ts";
@@ -21,11 +22,11 @@ export function roleOf(state: ControlState, deployment: string, processor: strin
 export { isParked };
 
 /**
- * Whether a follower has to stay behind its publisher, so that a cut between the two lies ahead of both. Internal topics are each deployment's own: with
- * one of them there is no cut (the controller refuses it), and nothing to stay behind of.
+ * Whether a follower has to stay behind its publisher, so that a cut between the two lies ahead of both. Where the two have internal topics that they do
+ * not share there is no cut (the controller refuses it), and nothing to stay behind of.
  */
 export function followsWithin(spec: DeploymentSpec, publisher: DeploymentSpec | undefined): boolean {
-  return spec.routes === undefined && publisher?.routes === undefined;
+  return publisher === undefined || sharesRoutes(spec, publisher);
 }
 
 /** Committed positions of the publisher, per task: by input topic. */

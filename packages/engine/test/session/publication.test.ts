@@ -148,9 +148,10 @@ describe("roles by the control log", () => {
 });
 
 describe("a follower", () => {
-  test("stays behind its publisher, unless one of the two has internal topics, between which there is no cut", () => {
+  test("stays behind its publisher, unless they have internal topics that they do not share, between which there is no cut", () => {
     const plain = { id: "p.v1.1" } as DeploymentSpec;
-    const staged = { id: "p.v2.1", routes: [{ name: "x-by-k" }] } as unknown as DeploymentSpec;
+    const staged = { id: "p.v2.1", routes: [{ topic: "p.v2.1.x-by-k" }] } as unknown as DeploymentSpec;
+    expect(followsWithin({ ...plain, routes: staged.routes as [] }, staged)).toBe(true);
     expect(followsWithin(plain, plain)).toBe(true);
     expect(followsWithin(staged, plain)).toBe(false);
     expect(followsWithin(plain, staged)).toBe(false);

@@ -49,6 +49,8 @@ export interface InputManifest extends Omit<TopicManifest, "kind"> {
   readonly kind: "topic" | "table" | "events" | "rekey";
   /** The key of the source, of rekeyed inputs. */
   readonly sourceKey: KeyManifest | null;
+  /** The code of `by`, of rekeyed inputs: another version may read what this one routed only where it is the same. */
+  readonly rekeyedBy: string | null;
 }
 
 export interface TableManifest extends TopicManifest {
@@ -135,8 +137,14 @@ function topicManifest(alias: string, t: TopicDefinition | TableDefinition | Eve
 }
 
 function inputManifest(alias: string, input: InputDefinition): InputManifest {
-  if (input.kind !== "rekey") return { ...topicManifest(alias, input), sourceKey: null };
-  return { ...topicManifest(alias, input.from), kind: "rekey", key: keyManifest(input.key), sourceKey: keyManifest(input.from.key) };
+  if (input.kind !== "rekey") return { ...topicManifest(alias, input), sourceKey: null, rekeyedBy: null };
+  return {
+    ...topicManifest(alias, input.from),
+    kind: "rekey",
+    key: keyManifest(input.key),
+    sourceKey: keyManifest(input.from.key),
+    rekeyedBy: String(input.by),
+  };
 }
 
 function tableManifest(alias: string, table: ReferenceTableDefinition): TableManifest {

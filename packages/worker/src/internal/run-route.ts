@@ -34,7 +34,7 @@ export interface RouteParts {
 export async function runRouteSession(parts: RouteParts): Promise<SessionEnd> {
   const { options, spec, deployed, control, offsets, groupOffsets, logger, observer } = parts;
   const route = routeOf(parts.processor, deployed);
-  const id = routeTransactionalIdOf(deployed.topic, options.slot);
+  const id = routeTransactionalIdOf(deployed.topic, spec.id, options.slot);
   // First: it is the one that may fail, and nothing else is open yet.
   const reader = await createColumnarReader({ ...options, clientId: id });
   const membership = createMembership({ ...options, groupId: deployed.topic, groupInstanceId: id, topic: deployed.source.topic });
