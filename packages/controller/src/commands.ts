@@ -135,9 +135,15 @@ export class Commands {
 }
 
 /** Another deployment of the same version was created at the same moment, and has the internal topics that were made for this one. */
-function requireCreated({ id, routes = [] }: DeploymentSpec, topics: ReadonlyMap<string, TopicDescription>): void {
+function requireCreated(deployment: DeploymentSpec, topics: ReadonlyMap<string, TopicDescription>): void {
+  const { id, routes = [] } = deployment;
   const missing = routes.find(({ topic }) => !topics.has(topic));
   if (missing === undefined) return;
+  if (!ownRoutes(deployment).includes(missing)) {
+    throw new RepriseError("TOPIC_MISSING", `The internal topic '${missing.topic}', which '${id}' would share, does not exist any more.`, {
+      details: { deployment: id, topic: missing.topic },
+    });
+  }
   throw new RepriseError(
     "REVISION_CONFLICT",
     `'${id}' can't be created: another deployment of this version was created just now. Deploy again.`,

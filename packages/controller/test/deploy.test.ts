@@ -122,8 +122,8 @@ describe("a deployment", () => {
     });
 
     it("may read the internal topics of another version, when its records would go to the same keys", () => {
-      const first = stateAfter(planDeploy(stateAfter(), rekeyed([], ["clicks"]), topics(["clicks", 2])));
       const known = topics(["clicks", 2], ["reprise.p.v1.1.clicks-by-word", 2]);
+      const first = stateAfter(planDeploy(stateAfter(), rekeyed([], ["clicks"]), known));
       const shared = { ...rekeyed([], ["clicks"], 2), routesOf: "v1" };
       const { deployment } = planDeploy(first, shared, known);
       expect(deployment.routes?.map(({ topic }) => topic)).toEqual(["reprise.p.v1.1.clicks-by-word"]);

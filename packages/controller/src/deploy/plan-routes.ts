@@ -38,10 +38,15 @@ export function sharedRoutes(
     if (!theirs.has(name)) refuse(`it has no input ${name}`);
     if (theirs.get(name) !== rule) refuse(`key, schema or code of 'by' of ${name} differ`);
   }
-  for (const { source } of routes) {
-    if (topics.get(source.topic)?.topicId === source.topicId) continue;
-    throw new RepriseError("TOPIC_RECREATED", `The topic '${source.topic}' is another one than ${other.id} has read.`, {
-      details: { topic: source.topic, deployment: other.id },
+  const read = [
+    ...routes.map(({ source }) => source),
+    ...other.inputs.filter((input) => routes.some(({ topic }) => topic === input.topic)),
+  ];
+  for (const { topic, topicId } of read) {
+    const found = topics.get(topic);
+    if (found === undefined || found.topicId === topicId) continue;
+    throw new RepriseError("TOPIC_RECREATED", `The topic '${topic}' is another one than ${other.id} has read.`, {
+      details: { topic, deployment: other.id },
     });
   }
   return routes;

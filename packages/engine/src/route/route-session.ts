@@ -95,7 +95,7 @@ export class RouteSession {
 
   /**
    * Runs until `stop`, until it is fenced, or until something fails that a new session may cure.
-   * @throws RepriseError of the group, of reading and writing
+   * @throws RepriseError PARTITIONS_CHANGED, and of the group, of reading and writing
    */
   async run(): Promise<SessionEnd> {
     await this.options.membership.join({
@@ -182,7 +182,15 @@ export class RouteSession {
   /** From the committed offsets, require-stable: no transaction of a former owner is pending any more. */
   private async open(partitions: readonly number[]): Promise<void> {
     const { deployed, route, reader, offsets, groupOffsets, observer } = this.options;
-    const { topic } = deployed.source;
+    const { topic, partitions: origins } = deployed.source;
+    const added = partitions.find((partition) => partition >= origins);
+    if (added !== undefined) {
+      throw new RepriseError(
+        "PARTITIONS_CHANGED",
+        `the source ${topic} of ${deployed.topic} has a partition ${added} now, it had ${origins} when it was deployed`,
+        { details: { deployment: this.options.spec.id, topic, partition: added } },
+      );
+    }
     const asked = partitions.map((partition) => ({ topic, partition }));
     const committed = partitions.length === 0 ? [] : await groupOffsets.committed(deployed.topic, asked);
     for (const at of asked) {

@@ -223,6 +223,13 @@ describe("a session of a route", () => {
     expect(await router.done).toBe("retired");
   });
 
+  test("refuses a partition that its source did not have when it was deployed", async () => {
+    const world = newWorld(4);
+    world.cluster.createTopic("items", origins + 1);
+    const router = new Router({ ...world, group: new SimGroup(origins + 1) }, 0, () => "committed");
+    await expect(router.done).rejects.toMatchObject({ code: "PARTITIONS_CHANGED" });
+  });
+
   test("refuses committed offsets that are not a route's", async () => {
     const world = newWorld(3);
     world.cluster.committed.set(`${internal} items 1`, { offset: 5, metadata: "" });
