@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { buildArtifact } from "@reprise/cli";
 import { RepriseError } from "@reprise/schema";
+import { key, processor, s, topic } from "reprise";
 import { testProcessor } from "reprise/testing";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { unsupported } from "./unsupported.ts";
@@ -87,9 +88,14 @@ describe("what is declared and can't be run by this release", () => {
     },
   );
 
-  test("testProcessor's own startFrom is refused by name", async () => {
-    expect(await refusal(() => testProcessor({} as never, { startFrom: {} as never }))).toMatchObject({
-      code: "NOT_SUPPORTED",
+  test("testProcessor begins with the state of another driver, and of nothing else", async () => {
+    const { make } = unsupported[0] as (typeof unsupported)[number];
+    expect(await refusal(() => testProcessor(make() as never, { startFrom: {} as never }))).toMatchObject({ code: "NOT_SUPPORTED" });
+    const word = key("word", s.string);
+    const said = topic("said", { key: word, value: s.string });
+    const runs = processor({ name: "runs", version: 1, key: word, inputs: { said } }).handle({ on: { said() {} } });
+    expect(await refusal(() => testProcessor(runs, { startFrom: {} as never }))).toMatchObject({
+      code: "INVALID_ARGUMENT",
       message: expect.stringContaining("startFrom") as string,
     });
   });

@@ -2,6 +2,7 @@ import { json, processor, RepriseError, s, topic, key } from "reprise";
 import { definitionOf } from "@reprise/processor";
 import { schemaRuntime } from "@reprise/schema";
 import { describe, expect, it } from "vitest";
+import { testProcessor } from "reprise/testing";
 import { z } from "zod";
 import fraud, { payments } from "./api/1-fraud.ts";
 import airport from "./api/2-airport.ts";
@@ -14,6 +15,21 @@ describe("the five processors", () => {
     const definition = definitionOf(declared);
     expect(definition.handlers).toBeDefined();
     expect(JSON.parse(JSON.stringify(declared.manifest))).toEqual(declared.manifest);
+  });
+
+  it("run, and do what their page says", () => {
+    for (const declared of [fraud, airport, fridges, bars, sessions]) expect(() => testProcessor(declared as never)).not.toThrow();
+    const t = testProcessor(fraud, { params: { maxPayments: 1, maxCents: 500_000, defaultLimitCents: 1_000_000 } });
+    t.given.merchants("m1", { category: "books", limitCents: 10_000 });
+    t.when.payments("card-1", { paymentId: "p1", merchantId: "m1", cents: 20_000 }, "2024-01-01T10:00:00Z");
+    t.when.payments("card-1", { paymentId: "p2", merchantId: "m1", cents: 100 }, "2024-01-01T10:01:00Z");
+    expect(t.then.scored().map(({ value }) => value.reasons)).toEqual([["amount"], ["velocity"]]);
+    expect(t.stateOf("card-1").lastFlagged.get()?.paymentId).toBe("p2");
+    t.checkReplay();
+    const fridge = testProcessor(fridges);
+    fridge.when.readings("f1", { celsius: -5, at: 0 }, 0);
+    fridge.when.timePasses(310_000);
+    expect(fridge.then.alerts().map(({ value }) => value.kind)).toEqual(["warm"]);
   });
 
   it("keep their handlers, parameters and durations", () => {
