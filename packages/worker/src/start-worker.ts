@@ -43,6 +43,7 @@ import { runSessions } from "./internal/session-loop.ts";
 import { topicOffsets } from "./internal/topic-offsets.ts";
 import { Trust } from "./internal/trust.ts";
 import { loadArtifact } from "./load-artifact.ts";
+import { RouteMetrics } from "./route-metrics.ts";
 import { sampleIntervalMs, WorkerMetrics } from "./worker-metrics.ts";
 import type { WorkerOptions } from "./worker-options.ts";
 
@@ -136,6 +137,7 @@ class WorkerRun implements Worker {
   private session: Session | undefined;
   /** The stages before rekeyed inputs, as far as sessions of them run. */
   private readonly routes = new Set<RouteSession>();
+  private readonly routeSamplers: (() => void)[] = [];
   private stopping = new AbortController();
   private finish!: (how: "stopped" | "retired") => void;
   private fail!: (error: unknown) => void;
@@ -178,7 +180,7 @@ class WorkerRun implements Worker {
     const announcer = new Announcer(producer, () => this.announcement(), this.parts.logger);
     opened.add(() => announcer.stop());
     this.workerMetrics.onTasksChanged = () => announcer.changed();
-    const sampler = setInterval(() => this.session !== undefined && this.workerMetrics.sample(this.session), sampleIntervalMs);
+    const sampler = setInterval(() => this.sample(), sampleIntervalMs);
     opened.add(() => clearInterval(sampler));
     void this.run(groupOffsets);
   }
@@ -254,11 +256,18 @@ class WorkerRun implements Worker {
     });
   }
 
+  private sample(): void {
+    if (this.session !== undefined) this.workerMetrics.sample(this.session);
+    for (const sample of this.routeSamplers) sample();
+  }
+
   private runRoute(deployed: DeployedRoute, groupOffsets: GroupOffsets): Promise<"stopped" | "retired"> {
     const { options, spec, processor, control, offsets } = this.parts;
     const { signal } = this.stopping;
     const logger = this.parts.logger.child({ rekey: deployed.name });
     let current: RouteSession | undefined;
+    const metrics = new RouteMetrics(this.metrics, deployed.source.topic);
+    this.routeSamplers.push(() => metrics.sample(current, Date.now()));
     const running = (session: RouteSession | undefined): void => {
       if (current !== undefined) this.routes.delete(current);
       current = session;

@@ -4,7 +4,7 @@ import type { DeployedRoute, DeploymentSpec } from "../control/control-event.ts"
 import type { ControlLogTail } from "../control/control-log-tail.ts";
 import type { CompiledRoute } from "../definition/compiled-processor.ts";
 import { Stopped } from "../internal/stopped.ts";
-import type { LogReader } from "../ports/log-reader.ts";
+import type { LogReader, PartitionEnd } from "../ports/log-reader.ts";
 import type { TopicOffsets } from "../ports/topic-offsets.ts";
 import type { GroupOffsets, Membership, RecordHeader, TransactionalWriter, TransactionOutcome } from "../ports/transactional-writer.ts";
 import type { SessionEnd } from "../session/session.ts";
@@ -85,6 +85,11 @@ export class RouteSession {
   constructor(options: RouteSessionOptions) {
     this.options = options;
     this.limits = { ...defaultRouteLimits, ...options.limits };
+  }
+
+  /** The newest known end of a partition of the source. */
+  endOf(partition: number): PartitionEnd | undefined {
+    return this.options.reader.end({ topic: this.options.deployed.source.topic, partition });
   }
 
   /** Commits what is under way, and ends the session. */
