@@ -66,16 +66,19 @@ export abstract class RowWindow implements KeyedWindow {
         if (!emit(this.take(row, start, end, !over))) return false;
       } else if (over) this.state.set(row, undefined);
     }
-    this.queueNext(entry);
+    this.queueNext(entry, dueMs);
     return true;
   }
 
-  /** One entry in the queue at or before what is due first of the key is enough: when it comes up, the next one follows. */
-  private queueNext(entry: KeyEntry): void {
+  /**
+   * One entry in the queue at or before what is due first of the key after `dueMs` is enough: when it comes up, the next one follows. The watermark
+   * may be further already; what closes on the way still comes up when it closes, whatever else was in the queue.
+   */
+  private queueNext(entry: KeyEntry, dueMs: number): void {
     let next = Number.POSITIVE_INFINITY;
     for (const [id, { value }] of this.rows(entry)) {
       if (value === undefined) continue;
-      next = Math.min(next, this.emission.dueOf(value as WindowRow, this.endOf(this.ids.start(id), value as WindowRow)));
+      next = Math.min(next, this.emission.dueOf(value as WindowRow, this.endOf(this.ids.start(id), value as WindowRow), dueMs));
     }
     if (next < Number.POSITIVE_INFINITY) this.queue.add(next, this.slot.slot * 2, entry.id);
   }

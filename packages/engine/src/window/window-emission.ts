@@ -45,14 +45,17 @@ export class WindowEmission {
     return this.emit === "change" && this.notBefore(row) <= this.clock.watermarkMs;
   }
 
-  /** The watermark at which a row needs attention next: something to emit, its end + grace, or the end of what it is kept for. */
-  dueOf(row: WindowRow, end: number): number {
+  /**
+   * The watermark at which a row needs attention next: something to emit, its end + grace, or the end of what it is kept for.
+   * @param atMs up to when it has had attention
+   */
+  dueOf(row: WindowRow, end: number, atMs: number = this.clock.watermarkMs): number {
     const close = end + this.graceMs;
     if (this.pending(row)) {
       if (this.emit === "final") return close;
       return Math.min(close, this.emit === "end" ? Math.max(end, this.notBefore(row)) : this.notBefore(row));
     }
-    return this.clock.watermarkMs < close ? close : close + this.keepMs;
+    return atMs < close ? close : close + this.keepMs;
   }
 
   private notBefore(row: WindowRow): number {
