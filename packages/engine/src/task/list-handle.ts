@@ -29,11 +29,17 @@ export class ListHandle {
     const head = headRow.value as ListHead | undefined;
     let first = head?.first ?? 0;
     const next = (head?.next ?? 0) + 1;
-    const stored = expiry === undefined ? value : expiry.stamp(value);
+    const stored = expiry === undefined ? value : expiry.stamp(value, this.writtenLastMs(entry, head));
     state.set(state.unstoredRow(entry, slot, itemId(next - 1)), stored);
     if (max !== undefined) for (; next - first > max; first++) state.set(state.row(entry, slot, itemId(first)), undefined);
     if (expiry?.needsArming(headRow, (stored as Stamped).writtenMs) === true) expiry.arm(headRow, (stored as Stamped).writtenMs, entry.id);
     state.set(headRow, new ListHead(first, next));
+  }
+
+  /** A record that is ahead of stream time may have pushed; times never decrease. */
+  private writtenLastMs(entry: KeyEntry, head: ListHead | undefined): number | undefined {
+    if (head === undefined) return undefined;
+    return (this.state.row(entry, this.slot.slot, itemId(head.next - 1)).value as Stamped).writtenMs;
   }
 
   get length(): number {

@@ -33,8 +33,9 @@ export class Expiry {
     return writtenMs + this.ttlMs <= timeMs ? undefined : value;
   }
 
-  stamp(value: unknown): Stamped {
-    return new Stamped(this.clock.stateTimeMs, value);
+  /** @param notBeforeMs it counts as written then at the earliest */
+  stamp(value: unknown, notBeforeMs = Number.NEGATIVE_INFINITY): Stamped {
+    return new Stamped(Math.max(notBeforeMs, this.clock.stateTimeMs), value);
   }
 
   /** When a row that was written then is removed, if nobody writes it again. */
@@ -44,10 +45,11 @@ export class Expiry {
 
   /**
    * Whether a row that is written now has to be armed. One that is written again keeps its entry, which moves on when it comes up: else every write
-   * had one.
+   * had one. Unless it would come up too late: what a record that is ahead of stream time wrote is followed by what was written before that.
    */
-  needsArming(row: Row, writtenMs: number): boolean {
-    return row.value === undefined && !(row.armedMs !== undefined && row.armedMs <= this.removalMs(writtenMs));
+  needsArming({ value, armedMs }: Row, writtenMs: number): boolean {
+    if (value !== undefined && !(value instanceof Stamped && writtenMs < value.writtenMs)) return false;
+    return !(armedMs !== undefined && armedMs <= this.removalMs(writtenMs));
   }
 
   /** Lets `id`, whose row it is, come up when it may be removed. */
