@@ -24,15 +24,34 @@ export class AlignedWindow extends RowWindow {
   }
 
   add(entry: KeyEntry, values: WindowValues, timeMs: number, late: (start: number, end: number) => void): void {
-    const { bounds } = this;
-    const { everyMs } = bounds;
-    const last = bounds.lastStart(timeMs);
-    if (everyMs !== undefined) {
-      let first = last;
-      while (bounds.endOf(first - everyMs) > timeMs) first -= everyMs;
-      for (let start = first; start < last; start += everyMs) this.addTo(start, entry, values, timeMs, late);
+    const { everyMs } = this.bounds;
+    const last = this.bounds.lastStart(timeMs);
+    if (everyMs === undefined) this.addTo(last, entry, values, timeMs, late);
+    else this.addToAll(last, everyMs, entry, values, timeMs, late);
+  }
+
+  /** To all of them, or when an own fold throws at one, to none: the handler may go on. */
+  private addToAll(
+    last: number,
+    everyMs: number,
+    entry: KeyEntry,
+    values: WindowValues,
+    timeMs: number,
+    late: (start: number, end: number) => void,
+  ): void {
+    const { bounds, emission, state, changes, clock } = this;
+    let start = last;
+    while (bounds.endOf(start - everyMs) > timeMs) start -= everyMs;
+    for (; start <= last && bounds.endOf(start) + emission.graceMs <= clock.watermarkMs; start += everyMs) late(start, bounds.endOf(start));
+    const savepoint = state.savepoint;
+    const changesBefore = changes.size;
+    try {
+      for (; start <= last; start += everyMs) this.addTo(start, entry, values, timeMs, late);
+    } catch (error) {
+      state.undo(savepoint);
+      changes.undo(changesBefore);
+      throw error;
     }
-    this.addTo(last, entry, values, timeMs, late);
   }
 
   private addTo(start: number, entry: KeyEntry, values: WindowValues, timeMs: number, late: (start: number, end: number) => void): void {

@@ -80,3 +80,37 @@ describe("a fold whose merge throws", () => {
     }
   });
 });
+
+test("a fold that throws in one of several hopping windows adds to none of them, also when the handler goes on", async () => {
+  const atMost10 = fold(s.long, {
+    initial: 0,
+    add(total: number, n: number) {
+      if (total + n > 10) throw new Error("too much");
+      return total + n;
+    },
+  });
+  for (const emit of ["final", "change"] as const) {
+    const hopping = processor({
+      ...{ name: "hopping", version: 1, key: user, inputs: { events }, outputs: { out } },
+      windows: { w: windows.hopping({ size: "20ms", every: "10ms", grace: "1s", emit, aggregate: { f: atMost10 } }) },
+    } as never).handle({
+      on: {
+        events({ n }: { n: number }, ctx: any) {
+          try {
+            ctx.windows.w.add({ f: n });
+          } catch (error) {
+            ctx.out.out.emit((error as Error).message);
+          }
+        },
+      },
+      onWindow: { w: ({ count, f }: any, ctx: any) => ctx.out.out.emit(`${ctx.window.start} ${count} ${f}`) },
+    } as never);
+    const reader = new MemoryReader();
+    // 115 lies in [100, 120), which has nothing, and in [110, 130), which is full.
+    for (const record of [given(8, 125), given(8, 115), given(0, 5_000)]) reader.append("events", record);
+    const run = await new TaskRun(hopping, reader).drain();
+    const emitted = ["110 1 8", "120 1 8"];
+    const closed = emit === "final" ? ["too much", ...emitted] : [...emitted, "too much", "4990 1 0", "5000 1 0"];
+    expect(texts(run)).toEqual(closed);
+  }
+});
