@@ -5,6 +5,7 @@ import { maxRecordBytes, type OutputBuffer } from "../output/output-buffer.ts";
 import { hash128, hashResult } from "../state/digest.ts";
 import type { TaskState } from "../state/task-state.ts";
 import type { DueQueue } from "../time/due-queue.ts";
+import { isEventTime, maxEpochMs } from "../time/event-time.ts";
 import { ItemWindow } from "../window/item-window.ts";
 import type { JoinWindow } from "../window/join-window.ts";
 import type { EmittingWindow, KeyedWindow } from "../window/keyed-window.ts";
@@ -171,6 +172,13 @@ function makeOutput(output: CompiledOutput, index: number, parts: ContextParts):
       throw new RepriseError(
         "OUTPUT_INVALID",
         `output ${output.alias} (${output.topic}): a record of ${key.length + (bytes?.length ?? 0)} bytes is larger than the ${maxRecordBytes} that may be sent`,
+      );
+    }
+    if (options?.timestamp !== undefined && !isEventTime(options.timestamp)) {
+      const given = String(options.timestamp);
+      throw new RepriseError(
+        "OUTPUT_INVALID",
+        `output ${output.alias} (${output.topic}): a timestamp in epoch ms within ±${maxEpochMs} was expected, got ${given}`,
       );
     }
     const { sources } = parts.processor;

@@ -101,6 +101,20 @@ describe("a handler that throws", () => {
     expect(r.task.failure).toMatchObject({ code: "OUTPUT_INVALID" });
   });
 
+  test.each([Number.NaN, Number.POSITIVE_INFINITY, 8.64e15 + 2, "soon"])(
+    "an output at %s, which is no time, is the handler's fault",
+    async (timestamp) => {
+      for (const policy of ["fail", "skip"] as const) {
+        const r = run((v, ctx) => ctx.out.out.emit(v.n, v.n < 0 ? { timestamp } : { timestamp: -5 }), { handler: policy });
+        for (const n of [1, -1, 2]) add(r, n);
+        await r.drain();
+        expect(numbers(r)).toEqual(policy === "fail" ? [1] : [1, 2]);
+        expect(r.outputs[0]?.timestampMs).toBe(-5);
+        if (policy === "fail") expect(r.task.failure).toMatchObject({ code: "OUTPUT_INVALID", details: { topic: "values", offset: 1 } });
+      }
+    },
+  );
+
   test("an output larger than a producer sends is the handler's fault, not the transaction's", async () => {
     const values = topic("values", { key: user, value: json(Value) });
     const out = topic("out", { key: user, value: s.bytes });
