@@ -42,6 +42,7 @@ export class KeptRollingWindow extends RollingWindow {
 
   /** Contributions of the windows that end at `first` to `last`, by end. */
   private countsOf(entry: KeyEntry, first: number, last: number): number[] {
+    if (this.keysWithLater.has(entry.id)) return this.countsOneByOne(entry, first, last);
     const { sizeMs, stepMs } = this;
     const rows = this.rows(entry);
     const countAt = (start: number): number => (rows.get(this.ids.id(start))?.value as WindowRow | undefined)?.count ?? 0;
@@ -50,6 +51,17 @@ export class KeptRollingWindow extends RollingWindow {
     const counts = [count];
     for (let end = first + stepMs; end <= last; end += stepMs)
       counts.push((count += countAt(end - stepMs) - countAt(end - stepMs - sizeMs)));
+    return counts;
+  }
+
+  /** In this jump of time. */
+  private hasClosed(entry: KeyEntry, end: number): boolean {
+    return this.closedBehindMs === this.clock.settledMs && this.closedEnds.has(nameOf(entry, end));
+  }
+
+  private countsOneByOne(entry: KeyEntry, first: number, last: number): number[] {
+    const counts: number[] = [];
+    for (let end = first; end <= last; end += this.stepMs) counts.push(this.merged(entry, end, undefined)?.count ?? 0);
     return counts;
   }
 
@@ -69,9 +81,8 @@ export class KeptRollingWindow extends RollingWindow {
       this.closedBehindMs = settledMs;
       this.closedEnds.clear();
     }
-    const name = `${end} ${entry.id}`;
-    if (this.closedEnds.has(name)) return true;
-    this.closedEnds.add(name);
+    if (this.hasClosed(entry, end)) return true;
+    this.closedEnds.add(nameOf(entry, end));
     const ok = this.close(entry, end, emit);
     this.follow(entry, end, graceMs, 1);
     return ok;
@@ -85,9 +96,11 @@ export class KeptRollingWindow extends RollingWindow {
     for (const [id, { value }] of this.rows(entry)) {
       if (value === undefined || !isSlice(id)) continue;
       const start = this.ids.start(id);
-      for (let end = Math.max(start + stepMs, this.nextMultiple(after)); end <= start + sizeMs; end += stepMs) ends.add(end);
+      for (let end = Math.max(this.countsFrom(id), this.nextMultiple(after)); end <= start + sizeMs; end += stepMs) ends.add(end);
     }
     for (const end of [...ends].sort((a, b) => a - b)) {
+      // A handler may have made something due before what has closed meanwhile.
+      if (this.hasClosed(entry, end)) continue;
       const [count] = this.countsOf(entry, end, end) as [number];
       const outline = this.outline(entry, end, count);
       if (count > 0 && emission.pending(outline) && emission.dueOf(outline, end) <= dueMs && !this.emitEnding(entry, end, emit))
@@ -126,7 +139,7 @@ export class KeptRollingWindow extends RollingWindow {
       super.restore(keyId, subkey, value);
       if (emission.emit !== "end") return;
       // What ended before was emitted, and has a row of its own.
-      for (let end = Math.max(at + stepMs, this.nextMultiple(clock.watermarkMs)); end <= at + sizeMs; end += stepMs)
+      for (let end = Math.max(this.countsFrom(id), this.nextMultiple(clock.watermarkMs)); end <= at + sizeMs; end += stepMs)
         this.queue.add(end, slot * 2, keyId);
     }
   }
@@ -147,3 +160,5 @@ export class KeptRollingWindow extends RollingWindow {
     return this.rows(entry).get(this.keptId(end));
   }
 }
+
+const nameOf = (entry: KeyEntry, end: number): string => `${end} ${entry.id}`;

@@ -15,12 +15,15 @@ import type { MutableWindowRow, WindowRow } from "./window-row.ts";
 
 /** Ends the subkey of a window's own row; slices have none. */
 const windowTag = "\u0001";
-export const isSlice = (id: string): boolean => id.length === 8;
+/** Between the start of a slice and the first end that it counts for. */
+const laterTag = "\u0003";
+export const isSlice = (id: string): boolean => id.length === 8 || id[8] === laterTag;
 
 /**
  * Rolling windows of one declaration, kept in slices of `step`: a contribution is added to one slice, and a window [end − size, end) is the sum of
  * its slices, made when it is emitted or read. Two kinds of rows: a slice (slot, key, start), which goes when the last window that has it closes;
- * and a window (slot, key, end, tag), which holds what was emitted of it.
+ * and a window (slot, key, end, tag), which holds what was emitted of it. What a timer or window adds while time jumps is late for windows that close in
+ * the same jump and have not fired yet: it goes into a slice of its own (slot, key, start, tag, end), which counts for windows from that end on.
  *
  * In the queue a key stands under what comes next of it: phase 0 the next end (with `emit: "end"`) or end + grace, from which the one after
  * follows; phase 1 the closing of windows that have a row of their own, and of slices. With `keep` or `throttle`: see KeptRollingWindow.
@@ -35,6 +38,8 @@ export class RollingWindow implements KeyedWindow {
   protected readonly changes: ChangeList;
   protected readonly emission: WindowEmission;
   protected readonly ids = new StartIds();
+  /** Keys that may have slices which do not count for all of their windows. */
+  protected readonly keysWithLater = new Set<string>();
 
   constructor(slot: WindowSlot, definition: RollingDefinition, parts: WindowParts) {
     this.slot = slot;
@@ -55,7 +60,7 @@ export class RollingWindow implements KeyedWindow {
     const lastEnd = start + sizeMs;
     for (let end = firstEnd; end <= lastEnd && end < openFrom; end += stepMs) late(end - sizeMs, end);
     if (lastEnd < openFrom) return;
-    const row = this.state.row(entry, slot.slot, this.ids.id(start));
+    const row = this.state.row(entry, slot.slot, this.sliceId(entry, start, openFrom));
     const before = row.value as WindowRow | undefined;
     const next: MutableWindowRow = copyOf(before ?? slot.layout.empty);
     slot.layout.add(next, values, timeMs);
@@ -63,6 +68,20 @@ export class RollingWindow implements KeyedWindow {
     const firstOpen = Math.max(firstEnd, openFrom);
     if (before === undefined) this.scheduleSlice(entry.id, start, firstOpen);
     this.attend(entry, firstOpen, lastEnd);
+  }
+
+  /** @param openFrom the first end of a window that is open */
+  private sliceId(entry: KeyEntry, start: number, openFrom: number): string {
+    const lastLate = openFrom - this.stepMs;
+    const id = this.ids.id(start);
+    if (lastLate < start + this.stepMs || lastLate + this.emission.graceMs <= this.clock.settledMs) return id;
+    this.keysWithLater.add(entry.id);
+    return `${id}${laterTag}${this.ids.id(openFrom)}`;
+  }
+
+  /** The first end that a slice counts for. */
+  protected countsFrom(id: string): number {
+    return id.length === 8 ? this.ids.start(id) + this.stepMs : this.ids.start(id.slice(9));
   }
 
   /** The smallest end above a time. */
@@ -145,7 +164,7 @@ export class RollingWindow implements KeyedWindow {
     for (const [id, { value }] of this.rows(entry)) {
       if (value === undefined || !isSlice(id)) continue;
       const start = this.ids.start(id);
-      if (start < from || start > end) continue;
+      if (start < from || start > end || this.countsFrom(id) > end + this.stepMs) continue;
       this.queue.add(end + this.stepMs + graceMs, this.slot.slot * 2 + phase, entry.id);
       return;
     }
@@ -161,11 +180,18 @@ export class RollingWindow implements KeyedWindow {
     } catch (fault) {
       failed = { fault };
     }
-    const slice = this.rows(entry).get(this.ids.id(end - this.sizeMs));
-    if (slice?.value !== undefined) this.state.set(slice, undefined);
+    for (const slice of this.slicesAt(entry, end - this.sizeMs)) if (slice.value !== undefined) this.state.set(slice, undefined);
     if (own?.value !== undefined) this.state.set(own, undefined);
     if (failed !== undefined) return emit(failed);
     return merged === undefined || this.closed(entry, end, merged, emit);
+  }
+
+  private slicesAt(entry: KeyEntry, start: number): Row[] {
+    const rows = this.rows(entry);
+    const id = this.ids.id(start);
+    if (this.keysWithLater.has(entry.id)) return [...rows].flatMap(([one, row]) => (isSlice(one) && one.startsWith(id) ? [row] : []));
+    const row = rows.get(id);
+    return row === undefined ? [] : [row];
   }
 
   /** @param merged what it was when it closed */
@@ -174,11 +200,13 @@ export class RollingWindow implements KeyedWindow {
   }
 
   restore(keyId: string, subkey: Buffer, _value: unknown): void {
-    const { emission, clock, stepMs } = this;
+    const { emission, clock } = this;
     const id = subkey.toString("latin1");
     const at = this.ids.start(id);
-    if (isSlice(id)) this.scheduleSlice(keyId, at, Math.max(at + stepMs, this.nextMultiple(clock.watermarkMs - emission.graceMs)));
-    else this.queue.add(at + emission.graceMs, this.slot.slot * 2 + 1, keyId);
+    if (isSlice(id)) {
+      if (id.length > 8) this.keysWithLater.add(keyId);
+      this.scheduleSlice(keyId, at, Math.max(this.countsFrom(id), this.nextMultiple(clock.watermarkMs - emission.graceMs)));
+    } else this.queue.add(at + emission.graceMs, this.slot.slot * 2 + 1, keyId);
   }
 
   current(entry: KeyEntry, timeMs: number): WindowResult | undefined {
@@ -200,7 +228,7 @@ export class RollingWindow implements KeyedWindow {
 
   *committed(key: Buffer, { from, to, watermarkMs }: WindowRange): Generator<StoredWindow> {
     const { sizeMs, stepMs, emission } = this;
-    const slices: [number, WindowRow][] = [];
+    const slices: { readonly at: number; readonly from: number; readonly row: WindowRow }[] = [];
     const found = new Map<number, WindowRow | undefined>();
     for (const { subkey, value } of this.state.committedRows(this.slot.slot, key)) {
       const id = subkey.toString("latin1");
@@ -209,13 +237,13 @@ export class RollingWindow implements KeyedWindow {
         if (this.isKept(id)) found.set(at, value as WindowRow);
         continue;
       }
-      slices.push([at, value as WindowRow]);
-      for (let end = at + stepMs; end <= at + sizeMs; end += stepMs) if (end + emission.graceMs > watermarkMs) found.set(end, undefined);
+      slices.push({ at, from: this.countsFrom(id), row: value as WindowRow });
+      for (let end = this.countsFrom(id); end <= at + sizeMs; end += stepMs) if (end + emission.graceMs > watermarkMs) found.set(end, undefined);
     }
     for (const end of [...found.keys()].sort((a, b) => a - b)) {
       const start = end - sizeMs;
       if (start < from || start >= to) continue;
-      const row = found.get(end) ?? this.sum(slices.filter(([at]) => at >= start && at < end).map(([, slice]) => slice));
+      const row = found.get(end) ?? this.sum(slices.filter((slice) => slice.at >= start && slice.at < end && slice.from <= end).map((slice) => slice.row));
       if (row !== undefined) yield { start, end, result: this.slot.layout.result(row) };
     }
   }
@@ -230,18 +258,20 @@ export class RollingWindow implements KeyedWindow {
     const { sizeMs, stepMs, ids } = this;
     const rows = this.rows(entry);
     const slices: WindowRow[] = [];
-    const take = (start: number): void => {
-      const slice = rows.get(ids.id(start))?.value as WindowRow | undefined;
+    const take = (id: string): void => {
+      const slice = rows.get(id)?.value as WindowRow | undefined;
       if (slice !== undefined) slices.push(slice);
     };
-    if (rows.size >= sizeMs / stepMs) for (let start = end - sizeMs; start < end; start += stepMs) take(start);
-    else {
-      const starts: number[] = [];
+    if (rows.size >= sizeMs / stepMs && !this.keysWithLater.has(entry.id)) {
+      for (let start = end - sizeMs; start < end; start += stepMs) take(ids.id(start));
+    } else {
+      const found: string[] = [];
       for (const id of rows.keys()) {
         const start = isSlice(id) ? ids.start(id) : end;
-        if (start >= end - sizeMs && start < end) starts.push(start);
+        if (start >= end - sizeMs && start < end && this.countsFrom(id) <= end) found.push(id);
       }
-      for (const start of starts.sort((a, b) => a - b)) take(start);
+      // Ids sort by start.
+      for (const id of found.sort()) take(id);
     }
     const sum = this.sum(slices);
     if (sum === undefined || own === undefined) return sum;
