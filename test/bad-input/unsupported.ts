@@ -36,9 +36,13 @@ export const unsupported: readonly { readonly named: string; readonly make: () =
       processor({ ...about, inputs: { clicks }, state: { last: state.value(Click, { view: { index: ["page"] } }) } }).handle({ on }),
   },
   {
-    named: "windows.w: items of windows.session()",
+    named: "windows.w: items of windows.session() with max",
     make: () =>
-      processor({ ...about, inputs: { clicks }, windows: { w: windows.session({ gap: "1h", items: s.string, aggregate: {} }) } }).handle({
+      processor({
+        ...about,
+        inputs: { clicks },
+        windows: { w: windows.session({ gap: "1h", max: "1d", items: s.string, aggregate: {} }) },
+      }).handle({
         on,
         onWindow,
       } as never),

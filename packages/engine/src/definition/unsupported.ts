@@ -20,7 +20,8 @@ export function unsupportedFeatures(definition: ProcessorDefinition): string[] {
     if (state.view !== undefined && state.view.index.length > 0) out.push(`state.${name}: view index`);
   }
   for (const [name, window] of Object.entries(definition.windows)) {
-    if (window.items !== undefined && window.type === "session") out.push(`windows.${name}: items of windows.session()`);
+    if (window.type === "session" && window.items !== undefined && window.maxMs !== undefined)
+      out.push(`windows.${name}: items of windows.session() with max`);
   }
   for (const [where, schema] of schemasOf(definition)) {
     const { format } = describeSchema(schema);

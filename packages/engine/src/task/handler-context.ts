@@ -6,9 +6,8 @@ import { hash128, hashResult } from "../state/digest.ts";
 import type { TaskState } from "../state/task-state.ts";
 import type { DueQueue } from "../time/due-queue.ts";
 import { isEventTime, maxEpochMs } from "../time/event-time.ts";
-import { ItemWindow } from "../window/item-window.ts";
 import type { JoinWindow } from "../window/join-window.ts";
-import type { EmittingWindow, KeyedWindow } from "../window/keyed-window.ts";
+import type { EmittingWindow, KeyedItemWindow, KeyedWindow } from "../window/keyed-window.ts";
 import type { Frame } from "./frame.ts";
 import { RejectSignal } from "./reject-signal.ts";
 import type { CompiledSlot } from "../definition/compiled-slot.ts";
@@ -136,8 +135,8 @@ function makeHandle(slot: CompiledSlot, parts: ContextParts): unknown {
     case "window": {
       const window = parts.windows.get(slot.name);
       if (slot.definition.type === "join") return new JoinHandle(window as JoinWindow, parts.frame, parts.late);
-      return window instanceof ItemWindow
-        ? new ItemWindowHandle(window, parts.frame, parts.late)
+      return slot.items !== undefined
+        ? new ItemWindowHandle(window as KeyedItemWindow, parts.frame, parts.late)
         : new WindowHandle(window as KeyedWindow, parts.frame, parts.late);
     }
     case "table": {

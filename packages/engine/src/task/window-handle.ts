@@ -1,7 +1,6 @@
 import { RepriseError } from "@reprise/schema";
 import { isEventTime, maxEpochMs } from "../time/event-time.ts";
-import type { ItemWindow } from "../window/item-window.ts";
-import type { EmittingWindow, KeyedWindow, WindowValues } from "../window/keyed-window.ts";
+import type { EmittingWindow, KeyedItemWindow, KeyedWindow, WindowValues } from "../window/keyed-window.ts";
 import type { Frame } from "./frame.ts";
 
 /** What late contributions meet. */
@@ -68,7 +67,7 @@ export class WindowHandle extends AnyWindowHandle<KeyedWindow> {
 }
 
 /** `ctx.windows.<name>` of a window with `items`. */
-export class ItemWindowHandle extends AnyWindowHandle<ItemWindow> {
+export class ItemWindowHandle extends AnyWindowHandle<KeyedItemWindow> {
   put(id: unknown, values: WindowValues, at?: number): void {
     const frame = this.frame.live();
     const timeMs = at === undefined ? frame.timestampMs : checkWindowTime(at, this.window);

@@ -26,7 +26,7 @@ export class ChangeList {
 
   add(window: KeyedWindow, entry: KeyEntry, start: number): void {
     const last = this.changes.at(-1);
-    if (last !== undefined && last.window === window && last.start === start && last.entry === entry) return;
+    if (last !== undefined && last.given === undefined && last.window === window && last.start === start && last.entry === entry) return;
     this.changes.push({ window, entry, start, given: undefined });
   }
 

@@ -34,7 +34,7 @@ export class ItemPlace {
 export class ItemContent {
   /** Its encoded id, one character per byte. */
   readonly id: string;
-  /** Start of the first window that took it: it was late for those before. */
+  /** Start of the first window that took it: it was late for those before. Of sessions 0: they have their items by time. */
   readonly firstStart: number;
   /** As `encodeContribution` has them. */
   readonly values: Buffer;
@@ -74,6 +74,13 @@ export const allContents = { from: Buffer.of(contentTag), to: Buffer.of(contentT
 export const contentsBetween = (fromMs: number, toMs: number): { from: Buffer; to: Buffer } => ({
   from: Buffer.concat([allContents.from, encodeNumber(fromMs)]),
   to: Buffer.concat([allContents.from, encodeNumber(toMs)]),
+});
+
+/** Contents of times in [firstMs, lastMs]. */
+export const contentsWithin = (firstMs: number, lastMs: number): { from: Buffer; to: Buffer } => ({
+  from: Buffer.concat([allContents.from, encodeNumber(firstMs)]),
+  // After every put at the last time.
+  to: Buffer.concat([allContents.from, encodeNumber(lastMs), Buffer.alloc(putBytes + 1, 0xff)]),
 });
 
 /** [u8 0][f64 next][f64 count] · [u8 1][f64 time][f64 put] · [u8 2][f64 first start][varint id length][id][values], little endian. */

@@ -1,4 +1,3 @@
-import { RepriseError } from "@reprise/schema";
 import type { WindowItemsSlot, WindowSlot } from "../definition/compiled-slot.ts";
 import type { KeyEntry } from "../state/key-entry.ts";
 import type { Row } from "../state/row.ts";
@@ -6,9 +5,10 @@ import type { SubkeyRange } from "../state/task-state.ts";
 import { copyOf } from "./accumulator.ts";
 import { AlignedWindow } from "./aligned-window.ts";
 import type { AlignedDefinition } from "./bounds.ts";
-import { decodeContribution, encodeContribution } from "./contribution-codec.ts";
+import { encodeContribution } from "./contribution-codec.ts";
 import { allContents, contentsBetween, ItemContent } from "./item-rows.ts";
 import type { DueWindow, EmitWindow, StoredWindow, WindowRange, WindowResult, WindowValues } from "./keyed-window.ts";
+import { takeAnew } from "./made-anew.ts";
 import type { WindowParts } from "./make-window.ts";
 import { type Item, WindowItems } from "./window-items.ts";
 import type { MutableWindowRow, WindowRow } from "./window-row.ts";
@@ -167,22 +167,10 @@ export class ItemWindow extends AlignedWindow {
 
   /** @throws RepriseError HANDLER_FAILED when an own fold throws · STATE_CORRUPT */
   private madeAnew(row: WindowRow, among: Iterable<Item>, start: number): WindowRow {
-    const { layout, name } = this.slot;
     const next: MutableWindowRow = this.staleRow(row, 0);
     next.changed = row.changed;
     const own = [...among].filter(({ content }) => content.firstStart <= start);
-    if (own.length !== row.count)
-      throw new RepriseError("STATE_CORRUPT", `window ${name} at ${start} has ${row.count} items, of which ${own.length} are there`);
-    try {
-      for (const { place, content } of own.sort((a, b) => a.place.put - b.place.put))
-        layout.add(next, decodeContribution(content.values, this.fields), place.timeMs);
-    } catch (cause) {
-      const reason = cause instanceof Error ? cause.message : String(cause);
-      throw new RepriseError("HANDLER_FAILED", `window ${name} at ${start}, made anew from its items: ${reason}`, {
-        details: { window: name, start },
-        cause,
-      });
-    }
+    takeAnew(next, own, row.count, this.slot, this.fields, start);
     return next;
   }
 

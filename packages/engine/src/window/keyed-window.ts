@@ -62,3 +62,11 @@ export interface KeyedWindow extends EmittingWindow {
   /** Of the committed windows that hold the time, the one that `current` would give. */
   committedAt(key: Buffer, timeMs: number, watermarkMs: number): StoredWindow | undefined;
 }
+
+/** With `items`: contributions are put under an id instead of added. */
+export interface KeyedItemWindow extends KeyedWindow {
+  /** Lets the item of this id be this one; calls `late` for each closed window that would have to change, by start. */
+  put(entry: KeyEntry, id: unknown, values: WindowValues, timeMs: number, late: (start: number, end: number) => void): void;
+  /** Takes the item of this id out of the open windows that have it. False: there is none. */
+  withdraw(entry: KeyEntry, id: unknown): boolean;
+}

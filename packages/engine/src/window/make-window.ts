@@ -4,6 +4,7 @@ import type { DueQueue } from "../time/due-queue.ts";
 import type { TaskClock } from "../time/task-clock.ts";
 import { AlignedWindow } from "./aligned-window.ts";
 import type { ChangeList } from "./change-list.ts";
+import { ItemSessionWindow } from "./item-session-window.ts";
 import { ItemWindow } from "./item-window.ts";
 import { JoinWindow } from "./join-window.ts";
 import type { KeyedWindow } from "./keyed-window.ts";
@@ -35,7 +36,7 @@ export function makeWindow(slot: WindowSlot, parts: WindowParts): KeyedWindow | 
         ? new KeptRollingWindow(slot, definition, parts)
         : new RollingWindow(slot, definition, parts);
     case "session":
-      return new SessionWindow(slot, definition, parts);
+      return slot.items === undefined ? new SessionWindow(slot, definition, parts) : new ItemSessionWindow(slot, definition, parts);
     case "join":
       return new JoinWindow(slot, definition, parts);
   }

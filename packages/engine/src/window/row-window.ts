@@ -88,8 +88,8 @@ export abstract class RowWindow implements KeyedWindow {
     const { emission } = this;
     if (emission.atOnce(row)) {
       this.changes.add(this, entry, start);
-      if (dueBefore === Number.POSITIVE_INFINITY && emission.graceMs < dueBefore)
-        this.queue.add(end + emission.graceMs, this.slot.slot * 2, entry.id);
+      const close = end + emission.graceMs;
+      if (close < dueBefore) this.queue.add(close, this.slot.slot * 2, entry.id);
       return;
     }
     const due = emission.dueOf(row, end);

@@ -8,7 +8,7 @@ import type { WindowParts } from "./make-window.ts";
 import { RowWindow } from "./row-window.ts";
 import type { MutableWindowRow, WindowRow } from "./window-row.ts";
 
-interface Session extends WindowRow {
+export interface Session extends WindowRow {
   readonly firstMs: number;
   readonly lastMs: number;
 }
@@ -18,7 +18,7 @@ interface Session extends WindowRow {
  * earlier contribution moves it, it is another session, and the one that was emitted under the old start is told of as vanished.
  */
 export class SessionWindow extends RowWindow {
-  private readonly gapMs: number;
+  protected readonly gapMs: number;
   private readonly maxMs: number;
 
   constructor(slot: WindowSlot, definition: SessionDefinition, parts: WindowParts) {
@@ -96,7 +96,8 @@ export class SessionWindow extends RowWindow {
     return joined.sort(({ value: a }, { value: b }) => (a as Session).firstMs - (b as Session).firstMs);
   }
 
-  private vanish(entry: KeyEntry, session: Session): void {
+  /** Tells of a session that was emitted and is none any more. */
+  protected vanish(entry: KeyEntry, session: Session): void {
     const { emit } = this.emission;
     if ((emit !== "end" && emit !== "change") || session.emitted === undefined) return;
     const { layout } = this.slot;
@@ -121,13 +122,18 @@ export class SessionWindow extends RowWindow {
   }
 
   committedAt(key: Buffer, timeMs: number): StoredWindow | undefined {
-    let found: Session | undefined;
-    for (const { value } of this.state.committedRows(this.slot.slot, key))
-      if (this.holds(value as Session, timeMs)) found = value as Session;
+    const found = this.committedHolding(key, timeMs);
     return found === undefined ? undefined : this.stored(found.firstMs, found);
   }
 
-  private holds({ firstMs, lastMs }: Session, timeMs: number): boolean {
+  protected committedHolding(key: Buffer, timeMs: number): Session | undefined {
+    let found: Session | undefined;
+    for (const { value } of this.state.committedRows(this.slot.slot, key))
+      if (this.holds(value as Session, timeMs)) found = value as Session;
+    return found;
+  }
+
+  protected holds({ firstMs, lastMs }: Session, timeMs: number): boolean {
     return firstMs <= timeMs && timeMs < lastMs + this.gapMs;
   }
 

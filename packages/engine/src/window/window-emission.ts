@@ -79,6 +79,7 @@ export class WindowEmission {
     if (row.firstMs !== undefined && row.lastMs !== undefined) {
       next.firstMs = row.firstMs;
       next.lastMs = row.lastMs;
+      if (row.released === true) next.released = true;
     }
   }
 

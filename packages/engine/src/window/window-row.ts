@@ -13,6 +13,8 @@ export interface WindowRow extends Accumulator {
   readonly changed?: boolean | undefined;
   /** With `items`: of what it has taken only the count is known; the rest is in its items. */
   readonly stale?: boolean | undefined;
+  /** Of sessions with `items`: closed, and its items are gone. */
+  readonly released?: boolean | undefined;
 }
 
 export interface MutableWindowRow extends MutableAccumulator {
@@ -21,10 +23,11 @@ export interface MutableWindowRow extends MutableAccumulator {
   lastMs?: number;
   changed?: boolean | undefined;
   stale?: boolean | undefined;
+  released?: boolean | undefined;
 }
 
 /**
- * [f64 watermark at the last emission, NaN: none], with `throttle`; [f64 first][f64 last], of sessions; [u8 1: changed, 2: stale], with `items`;
+ * [f64 watermark at the last emission, NaN: none], with `throttle`; [f64 first][f64 last], of sessions; [u8 1: changed, 2: stale, 4: released], with `items`;
  * the accumulator. Little endian.
  */
 export function windowRowCodec(
@@ -43,7 +46,7 @@ export function windowRowCodec(
       let at = 0;
       if (throttled) at = header.writeDoubleLE(row.emittedAtMs ?? Number.NaN, at);
       if (session) header.writeDoubleLE(row.lastMs as number, header.writeDoubleLE(row.firstMs as number, at));
-      if (items) header[headerBytes - 1] = (row.changed === true ? 1 : 0) | (row.stale === true ? 2 : 0);
+      if (items) header[headerBytes - 1] = (row.changed === true ? 1 : 0) | (row.stale === true ? 2 : 0) | (row.released === true ? 4 : 0);
       return Buffer.concat([header, layout.encode(row)]);
     },
     decode(bytes) {
@@ -62,6 +65,7 @@ export function windowRowCodec(
         const flags = bytes[headerBytes - 1] as number;
         row.changed = (flags & 1) !== 0;
         row.stale = (flags & 2) !== 0;
+        if (session) row.released = (flags & 4) !== 0;
       }
       return row;
     },

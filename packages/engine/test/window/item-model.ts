@@ -22,6 +22,7 @@ export type Kind =
   | { readonly type: "tumbling"; readonly sizeMs: number }
   | { readonly type: "hopping"; readonly sizeMs: number; readonly everyMs: number }
   | { readonly type: "rolling"; readonly sizeMs: number; readonly stepMs: number }
+  | { readonly type: "session"; readonly gapMs: number }
   | { readonly type: "day" }
   | { readonly type: "global" };
 
@@ -62,17 +63,17 @@ export type Emitted =
 
 export const shopOf = (n: number): string => `s${Math.abs(Math.round(n)) % 4}`;
 
-interface Item {
+export interface Item {
   readonly id: string;
   readonly at: number;
   readonly n: number;
   readonly put: number;
 }
 
-interface Open {
+export interface Open {
   readonly key: string;
   readonly start: number;
-  readonly end: number;
+  end: number;
   items: Item[];
   changed: boolean;
   emitted: Result | null;
@@ -90,14 +91,14 @@ export class ItemModel {
   deadLetters = 0;
   lateRecords = 0;
   unknown = 0;
-  private readonly shape: Shape;
-  private windows: Open[] = [];
+  protected readonly shape: Shape;
+  protected windows: Open[] = [];
   private held: Event[] = [];
   private streamTime = Number.NEGATIVE_INFINITY;
-  private watermark = Number.NEGATIVE_INFINITY;
-  private puts = 0;
+  protected watermark = Number.NEGATIVE_INFINITY;
+  protected puts = 0;
 
-  private readonly feedback: Feedback;
+  protected readonly feedback: Feedback;
 
   constructor(shape: Shape, feedback: Feedback = () => []) {
     this.shape = shape;
@@ -144,7 +145,7 @@ export class ItemModel {
       .map((w) => [w.start, w.end, resultOf(w.items)]);
   }
 
-  private canBeRead(w: Open): boolean {
+  protected canBeRead(w: Open): boolean {
     return w.items.length > 0 && this.watermark < this.close(w) + (this.shape.keepMs ?? 0);
   }
 
@@ -152,11 +153,11 @@ export class ItemModel {
     return this.shape.kind.type === "global" ? Number.POSITIVE_INFINITY : w.end + this.shape.graceMs;
   }
 
-  private isOpen(w: { end: number }): boolean {
+  protected isOpen(w: { end: number }): boolean {
     return this.close(w) > this.watermark;
   }
 
-  private due(w: Open): number {
+  protected due(w: Open): number {
     const { emit, throttleMs } = this.shape;
     const never = Number.POSITIVE_INFINITY;
     if (emit === "none" || !w.changed) return never;
@@ -167,7 +168,7 @@ export class ItemModel {
   }
 
   /** With `order: "event-time"` the watermark goes from one time at which something is due to the next. */
-  private settle(until = this.watermark): void {
+  protected settle(until = this.watermark): void {
     for (;;) {
       const [first] = this.windows
         .map((w) => ({ w, due: this.due(w) }))
@@ -179,7 +180,7 @@ export class ItemModel {
     }
   }
 
-  private emit(w: Open): void {
+  protected emit(w: Open): void {
     const result = resultOf(w.items);
     const { key, start, end } = w;
     this.out.push({ what: "window", key, start, end, result, previous: w.emitted, revision: ++w.revision, final: !this.isOpen(w) });
@@ -187,6 +188,7 @@ export class ItemModel {
     w.changed = false;
     w.mark = this.watermark;
     for (const op of this.feedback("window", start, end, w.revision)) this.apply(key, op, new Set());
+    this.tellOfVanished();
   }
 
   private handle({ key, ops, readAt, throws }: Event): void {
@@ -194,11 +196,15 @@ export class ItemModel {
     const changed = new Set<Open>();
     for (const op of ops) this.apply(key, op, changed);
     this.out.push({ what: "current", key, result: this.current(key, readAt) });
+    this.tellOfVanished();
     if (this.shape.emit !== "change") return;
     for (const w of [...changed].sort((a, b) => a.start - b.start)) if (this.due(w) <= this.watermark) this.emit(w);
   }
 
-  private apply(key: string, { op, id, at, n }: Op, changed: Set<Open>): void {
+  /** Before what has changed: what is given as it was. */
+  protected tellOfVanished(): void {}
+
+  protected apply(key: string, { op, id, at, n }: Op, changed: Set<Open>): void {
     const open = this.windows.filter((w) => w.key === key && this.isOpen(w) && w.items.some((item) => item.id === id));
     const before = open[0]?.items.find((item) => item.id === id);
     if (op === "put" && before !== undefined && before.at === at && before.n === n) return;
@@ -210,6 +216,10 @@ export class ItemModel {
     this.exchange(key, open, op === "put" ? { id, at, n, put: this.puts++ } : undefined, id, changed);
     if (op === "remove" && open.length === 0) this.unknown++;
     if (missed.length === 0) return;
+    this.missed(key, missed, n, changed);
+  }
+
+  protected missed(key: string, missed: readonly [number, number][], n: number, changed: Set<Open>): void {
     this.lateRecords++;
     if (this.shape.late === "dead-letter") this.deadLetters++;
     if (this.shape.late !== "handle") return;
@@ -239,7 +249,7 @@ export class ItemModel {
     }
   }
 
-  private current(key: string, at: number): Result | null {
+  protected current(key: string, at: number): Result | null {
     const { kind } = this.shape;
     const holding = this.windows.filter((w) => w.key === key && w.start <= at && at < w.end && this.canBeRead(w));
     const found =
@@ -252,7 +262,7 @@ export class ItemModel {
   }
 }
 
-function resultOf(given: readonly Item[]): Result {
+export function resultOf(given: readonly Item[]): Result {
   const items = given.toSorted((a, b) => a.put - b.put);
   const sums = new Map<string, number>();
   let sum = 0;
@@ -281,6 +291,7 @@ function resultOf(given: readonly Item[]): Result {
 
 function boundsOf(kind: Kind, at: number): [number, number][] {
   if (kind.type === "global") return [[-far, far]];
+  if (kind.type === "session") throw new Error("the bounds of a session follow from its items");
   const [sizeMs, everyMs] =
     kind.type === "day"
       ? [86_400_000, 86_400_000]
