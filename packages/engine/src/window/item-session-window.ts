@@ -46,7 +46,7 @@ export class ItemSessionWindow extends SessionWindow {
    * @throws RepriseError SCHEMA_INVALID naming the window and what does not fit · what an own fold throws
    */
   put(entry: KeyEntry, givenId: unknown, values: WindowValues, at: number, late: (start: number, end: number) => void): void {
-    const { state, changes, items } = this;
+    const { state, items } = this;
     // −0 is stored as 0.
     const timeMs = at + 0;
     const id = items.idOf(givenId);
@@ -55,14 +55,12 @@ export class ItemSessionWindow extends SessionWindow {
     const before = items.find(entry, id);
     if (before !== undefined && before.place.timeMs === timeMs && before.content.values.equals(content.values)) return;
     const savepoint = state.savepoint;
-    const changesBefore = changes.size;
     let missed: Span | undefined;
     try {
       missed = this.exchange(entry, before, content, values, timeMs);
     } catch (error) {
-      // The handler may go on.
+      // The handler may go on. No session was changed yet.
       state.undo(savepoint);
-      changes.undo(changesBefore);
       throw error;
     }
     // Not before: who is told of it may put the same item elsewhere.
@@ -249,9 +247,7 @@ export class ItemSessionWindow extends SessionWindow {
   }
 
   protected override take(row: Row, start: number, end: number, kept: boolean): DueWindow {
-    const session = row.value as Session;
-    if (session.released !== true && this.isClosed(session)) this.release(row);
-    else this.settled(row);
+    this.settled(row);
     return super.take(row, start, end, kept);
   }
 

@@ -7,7 +7,7 @@ import { MemoryReader, TaskRun } from "../support/task-run.ts";
 const user = key("user", s.string);
 const Value = s.record("Value", { at: s.long, ops: s.string });
 
-/** Items by `id@time=n`, those to be removed by `-id`, separated by blanks; plain contributions without `items`. */
+/** Items by `id@time=n`, those to be removed by `-id`, times to read at by `?time`, separated by blanks; plain contributions without `items`. */
 function start(options: object, items = true, tuning: object = {}) {
   const values = topic("values", { key: user, value: Value, time: (v) => v.at });
   const rows = topic("rows", { key: user, value: s.string });
@@ -26,7 +26,8 @@ function start(options: object, items = true, tuning: object = {}) {
         for (const op of ops.split(" ").filter((one: string) => one !== "")) {
           const [, removed, id, at, n] = /^(-?)([^@]*)@?([^=]*)=?(.*)$/.exec(op) as unknown as string[];
           try {
-            if (removed === "-") w.remove(id);
+            if (op.startsWith("?")) out.rows.emit(`at ${op.slice(1)}: ${w.current(Number(op.slice(1)))?.n ?? "-"}`);
+            else if (removed === "-") w.remove(id);
             else if (items) w.put(id, { n: Number(n) }, Number(at));
             else w.add({ n: Number(n) }, Number(at));
           } catch (error) {
@@ -92,6 +93,29 @@ test("a session that is over because of what went is closed, and emitted once", 
   }
 });
 
+test("one that is over and was not given out yet is given, though another one begins in its place", async () => {
+  for (const emit of ["final", "end"]) {
+    const { send } = start({ emit, grace: "0ms" });
+    await send(0, "a@0=1 b@9=2");
+    expect(await send(15, "-b a@9=7 c@0=9"), emit).toEqual(["0-10 1:1 was - r1 final"]);
+    expect(await send(19), emit).toEqual(["0-19 2:16 was - r1 final"]);
+  }
+});
+
+test("one that closes waits for no throttle", async () => {
+  const { send } = start({ grace: "0ms", throttle: "100ms" });
+  expect(await send(0, "a@0=1 b@9=2")).toEqual(["0-19 2:3 was - r1"]);
+  expect(await send(15, "-b z@15=1")).toEqual(["0-10 1:1 was 3 r2 final", "15-25 1:1 was - r1"]);
+});
+
+test("one that is over because of what went can be read as long as it is kept", async () => {
+  for (const keep of [false, true]) {
+    const { send } = start({ emit: "none", grace: "0ms", ...(keep ? { keep: "1m" } : {}) });
+    await send(0, "a@0=1 b@9=2");
+    expect(await send(15, "?5 -b ?5")).toEqual(["at 5: 3", `at 5: ${keep ? "1" : "-"}`]);
+  }
+});
+
 test("a put that takes an item away and adds it elsewhere is one step: its session does not close in between", async () => {
   const { send } = start({ emit: "end", grace: "0ms" });
   await send(0, "a@0=1 b@9=2");
@@ -153,6 +177,7 @@ test("an own fold that throws leaves the item before, where it was", async () =>
   expect(await send(0, "a@0=1 b@8=2 c@16=4")).toEqual(["0-26 3:7 was - r1"]);
   expect(await send(0, "b@40=-1 d@20=-1")).toEqual(["no such thing", "no such thing"]);
   expect(await send(0, "e@3=1")).toEqual(["0-26 4:8 was 7 r2"]);
+  expect(await send(0, "-b")).toEqual(["0-13 2:2 was 8 r3", "16-26 1:4 was - r1"]);
 });
 
 test("a view finds the session that holds a time", async () => {
