@@ -238,12 +238,15 @@ export class RollingWindow implements KeyedWindow {
         continue;
       }
       slices.push({ at, from: this.countsFrom(id), row: value as WindowRow });
-      for (let end = this.countsFrom(id); end <= at + sizeMs; end += stepMs) if (end + emission.graceMs > watermarkMs) found.set(end, undefined);
+      for (let end = this.countsFrom(id); end <= at + sizeMs; end += stepMs)
+        if (end + emission.graceMs > watermarkMs) found.set(end, undefined);
     }
     for (const end of [...found.keys()].sort((a, b) => a - b)) {
       const start = end - sizeMs;
       if (start < from || start >= to) continue;
-      const row = found.get(end) ?? this.sum(slices.filter((slice) => slice.at >= start && slice.at < end && slice.from <= end).map((slice) => slice.row));
+      const row =
+        found.get(end) ??
+        this.sum(slices.filter((slice) => slice.at >= start && slice.at < end && slice.from <= end).map((slice) => slice.row));
       if (row !== undefined) yield { start, end, result: this.slot.layout.result(row) };
     }
   }

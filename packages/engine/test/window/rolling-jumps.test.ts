@@ -14,7 +14,15 @@ const rolling = (o: Options): unknown => windows.rolling({ size: "40ms", step: "
 
 /** A timer and the window's own handler add to it, also while time jumps over what they add to. */
 const jumping = (w: unknown): unknown =>
-  processor({ name: "p", version: 1, key: user, inputs: { input }, outputs: { out }, timers: { t: timer() }, windows: { w } } as never).handle({
+  processor({
+    name: "p",
+    version: 1,
+    key: user,
+    inputs: { input },
+    outputs: { out },
+    timers: { t: timer() },
+    windows: { w },
+  } as never).handle({
     on: {
       input(v: string, ctx: any) {
         const n = Number(v);
@@ -56,35 +64,44 @@ test.each(["final", "end"])("what a timer adds is in no rolling window that it i
 });
 
 const shapes: Options[] = ["final", "end"].flatMap((emit) =>
-  [{}, { grace: "15ms" }, { keep: "30ms" }, { grace: "15ms", keep: "30ms" }, ...(emit === "end" ? [{ throttle: "12ms" }, { throttle: "12ms", keep: "30ms" }] : [])].map((more) => ({
+  [
+    {},
+    { grace: "15ms" },
+    { keep: "30ms" },
+    { grace: "15ms", keep: "30ms" },
+    ...(emit === "end" ? [{ throttle: "12ms" }, { throttle: "12ms", keep: "30ms" }] : []),
+  ].map((more) => ({
     emit,
     ...more,
   })),
 );
 
-test.each(shapes.map((shape) => [JSON.stringify(shape), shape] as const))("%s: as hopping windows, wherever it restarts", async (_name, shape) => {
-  for (let seed = 0; seed < 40; seed++) {
-    const records = (random: Random): MemoryReader => {
-      const reader = new MemoryReader();
-      for (let i = 0, at = -50; i < 60; i++) {
-        at += random.pick([0, 1, 3, 8, 45, 200]);
-        const value = Buffer.from(String(random.below(12)));
-        reader.append("in", { key: Buffer.from(random.pick(["a", "b"])), value, timestampMs: at - random.pick([0, 0, 5, 30]) });
+test.each(shapes.map((shape) => [JSON.stringify(shape), shape] as const))(
+  "%s: as hopping windows, wherever it restarts",
+  async (_name, shape) => {
+    for (let seed = 0; seed < 40; seed++) {
+      const records = (random: Random): MemoryReader => {
+        const reader = new MemoryReader();
+        for (let i = 0, at = -50; i < 60; i++) {
+          at += random.pick([0, 1, 3, 8, 45, 200]);
+          const value = Buffer.from(String(random.below(12)));
+          reader.append("in", { key: Buffer.from(random.pick(["a", "b"])), value, timestampMs: at - random.pick([0, 0, 5, 30]) });
+        }
+        reader.append("in", { key: Buffer.from("a"), value: Buffer.from("0"), timestampMs: 20_000 });
+        return reader;
+      };
+      const like = await new TaskRun(jumping(hopping(shape)), records(new Random(seed))).drain();
+      const plain = await new TaskRun(jumping(rolling(shape)), records(new Random(seed))).drain();
+      expect(plain.task.failure).toBeUndefined();
+      expect([seed, texts(plain)]).toEqual([seed, texts(like)]);
+      const again = new TaskRun(jumping(rolling(shape)), records(new Random(seed)), { batchRecords: 1 });
+      const random = new Random(seed + 1);
+      while ((await again.task.step()) > 0) {
+        again.commit();
+        if (random.chance(0.3)) await again.restart();
       }
-      reader.append("in", { key: Buffer.from("a"), value: Buffer.from("0"), timestampMs: 20_000 });
-      return reader;
-    };
-    const like = await new TaskRun(jumping(hopping(shape)), records(new Random(seed))).drain();
-    const plain = await new TaskRun(jumping(rolling(shape)), records(new Random(seed))).drain();
-    expect(plain.task.failure).toBeUndefined();
-    expect([seed, texts(plain)]).toEqual([seed, texts(like)]);
-    const again = new TaskRun(jumping(rolling(shape)), records(new Random(seed)), { batchRecords: 1 });
-    const random = new Random(seed + 1);
-    while ((await again.task.step()) > 0) {
-      again.commit();
-      if (random.chance(0.3)) await again.restart();
+      expect([seed, texts(again)]).toEqual([seed, texts(plain)]);
+      expect(again.task.meta.digest).toBe(plain.task.meta.digest);
     }
-    expect([seed, texts(again)]).toEqual([seed, texts(plain)]);
-    expect(again.task.meta.digest).toBe(plain.task.meta.digest);
-  }
-});
+  },
+);
