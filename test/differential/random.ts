@@ -1,35 +1,13 @@
-/** A small seeded generator (mulberry32): the same seed gives the same case on every machine. */
-export class Random {
-  private state: number;
+import { Random as SeededRandom } from "../support/random.ts";
 
+/** The same seed gives the same case on every machine. Neighbouring seeds begin far from each other. */
+export class Random extends SeededRandom {
   constructor(seed: number) {
-    this.state = Math.imul(seed, 0x9e3779b1) >>> 0;
-  }
-
-  /** Uniform in [0, 1). */
-  next(): number {
-    this.state = (this.state + 0x6d2b79f5) >>> 0;
-    let t = this.state;
-    t = Math.imul(t ^ (t >>> 15), t | 1);
-    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
-    return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
-  }
-
-  /** An integer of 0 … n − 1. */
-  below(n: number): number {
-    return Math.floor(this.next() * n);
+    super(Math.imul(seed, 0x9e3779b1));
   }
 
   /** An integer of from … to. */
   between(from: number, to: number): number {
     return from + this.below(to - from + 1);
-  }
-
-  chance(probability: number): boolean {
-    return this.next() < probability;
-  }
-
-  pick<T>(from: readonly T[]): T {
-    return from[this.below(from.length)] as T;
   }
 }

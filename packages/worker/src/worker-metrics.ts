@@ -1,4 +1,12 @@
-import { EndSamples, type FaultCount, type PartitionEnd, type RunningTask, type Session, type SessionObserver } from "@reprise/engine";
+import {
+  EndSamples,
+  type FaultCount,
+  noCounts,
+  type PartitionEnd,
+  type RunningTask,
+  type Session,
+  type SessionObserver,
+} from "@reprise/engine";
 import type { Metrics } from "@reprise/metrics";
 import { RepriseError } from "@reprise/schema";
 import type { Logger } from "pino";
@@ -173,21 +181,7 @@ export class WorkerMetrics {
     const { partition, counters, state } = task;
     const topic = task.cursors[0]?.input.topic ?? "";
     const now = { ...counters, hits: state.hits, misses: state.misses, lateMerged: task.lateMerged };
-    const before = this.counted.get(partition) ?? {
-      records: 0,
-      lateDropped: 0,
-      lateDeadLettered: 0,
-      lateHandled: 0,
-      skipped: 0,
-      deadLetters: 0,
-      lateRecords: 0,
-      releasedEarly: 0,
-      watermarkIgnored: 0,
-      itemsUnknown: 0,
-      hits: 0,
-      misses: 0,
-      lateMerged: 0,
-    };
+    const before = this.counted.get(partition) ?? { ...noCounts(), hits: 0, misses: 0, lateMerged: 0 };
     this.counted.set(partition, now);
     const labels = { topic, partition };
     this.metrics.counter("reprise_records_total").inc(labels, now.records - before.records);

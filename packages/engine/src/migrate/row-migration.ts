@@ -6,6 +6,7 @@ import type { StoredRow } from "../ports/state-store.ts";
 import { itemRowBytes, itemValueStart } from "../state/list-rows.ts";
 import { parseRowKey, rowKey } from "../state/row-key.ts";
 import { stampBytes, stampOf, stampedBytes } from "../state/stamped.ts";
+import { orMinusInfinity, type TaskMeta } from "../task/task-meta.ts";
 import type { SlotMove, StateMigration } from "./plan-migration.ts";
 
 type Change = (bytes: Buffer) => Buffer | undefined;
@@ -23,9 +24,16 @@ export class RowMigration {
 
   /**
    * @param fromVersion whose rows they are
-   * @param stateTimeMs what state expires by where the rows were copied, epoch ms
+   * @param times where the rows were copied
    */
-  constructor(plan: StateMigration, processor: CompiledProcessor, fromVersion: number, stateTimeMs: number) {
+  constructor(
+    plan: StateMigration,
+    processor: CompiledProcessor,
+    fromVersion: number,
+    times: Pick<TaskMeta, "streamTimeMs" | "watermarkMs">,
+  ) {
+    // What state expires by.
+    const stateTimeMs = orMinusInfinity(processor.heldSlot === undefined ? times.streamTimeMs : times.watermarkMs);
     this.what = `${processor.name} v${processor.version} from v${fromVersion}`;
     for (const move of plan.moves) {
       const slot = processor.slots[move.to] as CompiledSlot;

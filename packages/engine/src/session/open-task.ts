@@ -5,13 +5,13 @@ import { DeltaAssembler } from "../commit/delta.ts";
 import { deltaTopicOf, groupOf } from "../control/names.ts";
 import { type Interrupted, notInterrupted, Stopped } from "../internal/stopped.ts";
 import type { CheckpointManifest } from "../ports/checkpoint-store.ts";
-import type { RowWrite, StateStore, StoredRow } from "../ports/state-store.ts";
+import type { StateStore } from "../ports/state-store.ts";
 import { decodeRows } from "../state/row-buffer.ts";
-import { RowDigest } from "../state/row-digest.ts";
 import { metaRowKey } from "../state/row-key.ts";
 import { positionName } from "../task/position-name.ts";
-import { decodeMeta, encodeMeta, type TaskMeta, zeroDigest } from "../task/task-meta.ts";
+import { decodeMeta, encodeMeta, newTaskMeta, type TaskMeta } from "../task/task-meta.ts";
 import { openMigrated } from "./open-migrated.ts";
+import { type Discarded, folderOf, restoreCheckpoint } from "./restore-checkpoint.ts";
 import type { SessionOptions } from "./session-options.ts";
 
 /** A task's store as it has to be to go on, and from where. */
@@ -33,7 +33,6 @@ interface Base {
 }
 
 type Opened = Omit<OpenedStore, "recorded">;
-type Discarded = { readonly discarded: string };
 
 /**
  * Opens the store of a task that this session owns (design section 5, steps 4 to 7; the caller did 1 to 3):
@@ -80,8 +79,6 @@ export async function openTaskStore(
     record?.mode === "live" ? await openLive(options, partition, record, interrupted) : await openBuilding(options, partition, record);
   return { ...opened, recorded: record !== undefined };
 }
-
-const folderOf = (options: SessionOptions, partition: number): string => `${options.stateFolder}/${partition}`;
 
 /** Whether the deployment published from its start: its state at n = 0 is the empty one. */
 export function publishesFromStart(options: SessionOptions): boolean {
@@ -188,20 +185,7 @@ async function fresh(options: SessionOptions, partition: number, mode: "building
   for (const { topic, partitions } of options.spec.broadcasts ?? []) {
     for (let p = 0; p < partitions; p++) position[positionName(topic, p)] = await options.offsets.earliest({ topic, partition: p });
   }
-  const meta: TaskMeta = {
-    format: 1,
-    deployment: options.spec.id,
-    partition,
-    mode,
-    n: 0,
-    position,
-    maxTimeMs: {},
-    streamTimeMs: null,
-    mergedTimeMs: null,
-    digest: zeroDigest,
-    outputs: zeroDigest,
-    deltaFrom: 0,
-  };
+  const meta = newTaskMeta(options.spec.id, partition, mode, position);
   return { store: await options.stateEngine.open(folder), meta, storeIsEmpty: true, how };
 }
 
@@ -223,52 +207,6 @@ async function openLocal(options: SessionOptions, partition: number): Promise<{ 
   await store?.close().catch(() => undefined);
   await options.stateEngine.destroy(folder);
   return undefined;
-}
-
-/** Rows per write into the local store while restoring. */
-const restoreBatchRows = 10_000;
-
-async function restoreCheckpoint(
-  options: SessionOptions,
-  partition: number,
-  manifest: CheckpointManifest,
-): Promise<{ store: StateStore; meta: TaskMeta } | Discarded> {
-  const meta = decodeMeta(manifest.meta);
-  if (meta === undefined) return { discarded: "its meta is unreadable" };
-  const folder = folderOf(options, partition);
-  await options.stateEngine.destroy(folder);
-  const store = await options.stateEngine.open(folder);
-  try {
-    const digest = await writeRows(store, options.checkpoints.read(manifest), partition);
-    if (digest !== meta.digest) {
-      await store.close();
-      return { discarded: `its rows have the digest ${digest}, it says ${meta.digest}` };
-    }
-    await store.write([{ key: metaRowKey, value: encodeMeta(meta) }]);
-    return { store, meta };
-  } catch (error) {
-    await store.close().catch(() => undefined);
-    if (RepriseError.is(error) && error.code === "CHECKPOINT_CORRUPT") return { discarded: error.message };
-    throw error;
-  }
-}
-
-/** Copies rows into a store; the digest over all of them comes from a scan, which proves them. */
-async function writeRows(store: StateStore, chunks: AsyncIterable<readonly StoredRow[]>, seed: number): Promise<string> {
-  const digest = new RowDigest(seed);
-  let batch: RowWrite[] = [];
-  for await (const chunk of chunks) {
-    for (const row of chunk) {
-      digest.add(row);
-      batch.push(row);
-    }
-    if (batch.length >= restoreBatchRows) {
-      await store.write(batch);
-      batch = [];
-    }
-  }
-  if (batch.length > 0) await store.write(batch);
-  return digest.hex;
 }
 
 /** Deltas that are gone or damaged lead nowhere from this base (step 7); another one may need fewer of them. */

@@ -101,13 +101,8 @@ export class TaskState {
 
   /** The entry of a key; made when it is not cached, and then perhaps not loaded: see `load`. */
   entry(id: string): KeyEntry {
-    const found = this.entries.get(id);
-    if (found !== undefined) {
-      found.touched = true;
-      this.hits++;
-      return found;
-    }
-    this.misses++;
+    const found = this.cached(id);
+    if (found !== undefined) return found;
     const bytes = Buffer.from(id, "latin1");
     return this.add(new KeyEntry(id, bytes, keyHash(bytes, 0, bytes.length), this.options.decodeKey(bytes)));
   }
@@ -116,14 +111,18 @@ export class TaskState {
   tableEntry(slot: number, bytes: Buffer): KeyEntry {
     // No key of the processor's begins like this: theirs are bytes.
     const id = `\u0100${slot}:${latin1(bytes)}`;
+    return this.cached(id) ?? this.add(new KeyEntry(id, Buffer.from(bytes), 0, undefined, slot));
+  }
+
+  private cached(id: string): KeyEntry | undefined {
     const found = this.entries.get(id);
-    if (found !== undefined) {
-      found.touched = true;
-      this.hits++;
-      return found;
+    if (found === undefined) {
+      this.misses++;
+      return undefined;
     }
-    this.misses++;
-    return this.add(new KeyEntry(id, Buffer.from(bytes), 0, undefined, slot));
+    found.touched = true;
+    this.hits++;
+    return found;
   }
 
   private add(entry: KeyEntry): KeyEntry {

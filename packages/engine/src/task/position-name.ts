@@ -5,3 +5,7 @@
 export function positionName(topic: string, partition: number): string {
   return `${topic}/${partition}`;
 }
+
+export function topicOfPosition(name: string): string {
+  return name.split("/")[0] as string;
+}

@@ -27,6 +27,20 @@ export interface TaskCounters {
   itemsUnknown: number;
 }
 
+/** Of a task that was opened just now. */
+export const noCounts = (): TaskCounters => ({
+  records: 0,
+  lateDropped: 0,
+  lateDeadLettered: 0,
+  lateHandled: 0,
+  skipped: 0,
+  deadLetters: 0,
+  lateRecords: 0,
+  releasedEarly: 0,
+  watermarkIgnored: 0,
+  itemsUnknown: 0,
+});
+
 /** Contributions that came after a window was over, since the task was opened: what there is to replay. */
 export interface LateCount {
   readonly window: string;

@@ -28,6 +28,12 @@ export interface TaskMeta {
 /** Of no rows, and of no outputs. */
 export const zeroDigest = "0".repeat(32);
 
+/** Of a task that has read nothing yet. */
+export function newTaskMeta(deployment: string, partition: number, mode: TaskMeta["mode"], position: TaskMeta["position"] = {}): TaskMeta {
+  const times = { maxTimeMs: {}, streamTimeMs: null, mergedTimeMs: null };
+  return { format: 1, deployment, partition, mode, n: 0, position, ...times, digest: zeroDigest, outputs: zeroDigest, deltaFrom: 0 };
+}
+
 /** JSON has no infinities. */
 export const finiteOrNull = (n: number): number | null => (Number.isFinite(n) ? n : null);
 export const orMinusInfinity = (n: number | null | undefined): number => n ?? Number.NEGATIVE_INFINITY;

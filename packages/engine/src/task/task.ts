@@ -33,7 +33,7 @@ import { Frame } from "./frame.ts";
 import { HandlerContext } from "./handler-context.ts";
 import { readHeaders } from "./record-headers.ts";
 import { RejectSignal } from "./reject-signal.ts";
-import { type FaultCount, type LateCount, silentHooks, type TaskCounters, type TaskHooks } from "./task-hooks.ts";
+import { type FaultCount, type LateCount, noCounts, silentHooks, type TaskCounters, type TaskHooks } from "./task-hooks.ts";
 import { encodeMeta, finiteOrNull, orMinusInfinity, type TaskMeta } from "./task-meta.ts";
 
 export interface TaskOptions {
@@ -93,18 +93,7 @@ export class Task {
   readonly cursors: readonly InputCursor[];
   /** The same, as ties are decided: what a table holds at a time, a record of that time sees. */
   private readonly mergeOrder: readonly InputCursor[];
-  readonly counters: TaskCounters = {
-    records: 0,
-    lateDropped: 0,
-    lateDeadLettered: 0,
-    lateHandled: 0,
-    skipped: 0,
-    deadLetters: 0,
-    lateRecords: 0,
-    releasedEarly: 0,
-    watermarkIgnored: 0,
-    itemsUnknown: 0,
-  };
+  readonly counters: TaskCounters = noCounts();
   /** The skipped and dead-lettered records of `counters`, one by one; few. */
   readonly faults: FaultCount[] = [];
   /** The late contributions of `counters`, by window. */

@@ -1,4 +1,12 @@
-import { type CompiledProcessor, compileProcessor, type OutputRecord, Task, type TaskMeta, type TaskOptions } from "@reprise/engine";
+import {
+  type CompiledProcessor,
+  compileProcessor,
+  newTaskMeta,
+  type OutputRecord,
+  Task,
+  type TaskMeta,
+  type TaskOptions,
+} from "@reprise/engine";
 import { definitionOf } from "@reprise/processor";
 import type { LogReader, PartitionEnd, RecordColumns, RecordHeader, TopicPartition } from "@reprise/engine";
 import { MemoryStore } from "./memory-store.ts";
@@ -11,8 +19,6 @@ export interface LogRecord {
   /** Default: one more than the record before. */
   readonly offset?: number;
 }
-
-const zeroDigest = "0".repeat(32);
 
 /** A record's columns over one buffer, as a reader hands them out. */
 export function columnsOf(
@@ -121,20 +127,7 @@ export class MemoryReader implements LogReader {
   async close(): Promise<void> {}
 }
 
-export const newMeta = (): TaskMeta => ({
-  format: 1,
-  deployment: "test",
-  partition: 0,
-  mode: "live",
-  n: 0,
-  position: {},
-  maxTimeMs: {},
-  streamTimeMs: null,
-  mergedTimeMs: null,
-  digest: zeroDigest,
-  outputs: zeroDigest,
-  deltaFrom: 0,
-});
+export const newMeta = (): TaskMeta => newTaskMeta("test", 0, "live");
 
 export const compiled = (processor: unknown, params: unknown = {}): CompiledProcessor => compileProcessor(definitionOf(processor), params);
 

@@ -6,8 +6,7 @@ export function migratedBase(from: CompiledProcessor, base: RunBase, to: Compile
   const plan = planMigration(from.definition.manifest, to.definition.manifest);
   // Nor was anything routed there.
   const { origins: _before, ...meta } = base.meta;
-  const stateTimeMs = (to.heldSlot === undefined ? meta.streamTimeMs : meta.watermarkMs) ?? Number.NEGATIVE_INFINITY;
-  const migration = new RowMigration(plan, to, from.version, stateTimeMs);
+  const migration = new RowMigration(plan, to, from.version, meta);
   const digest = new RowDigest(meta.partition);
   const rows = base.rows.flatMap((row) => migration.row(row) ?? []);
   for (const row of rows) digest.add(row);

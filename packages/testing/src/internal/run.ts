@@ -1,4 +1,4 @@
-import { type CompiledProcessor, type OutputRecord, type StoredRow, Task, type TaskMeta, zeroDigest } from "@reprise/engine";
+import { type CompiledProcessor, type OutputRecord, type StoredRow, Task, type TaskMeta, newTaskMeta } from "@reprise/engine";
 import { columnsOf, type MemoryLog, MemoryLogReader } from "./memory-log.ts";
 import { MapStore } from "./map-store.ts";
 
@@ -35,21 +35,7 @@ export class Run {
     this.processor = processor;
     this.shape = shape;
     this.reader = new MemoryLogReader(log, shape.columnRecords);
-    const meta: TaskMeta = {
-      format: 1,
-      deployment: "test",
-      partition: 0,
-      mode: "live",
-      n: 0,
-      position: {},
-      maxTimeMs: {},
-      streamTimeMs: null,
-      mergedTimeMs: null,
-      digest: zeroDigest,
-      outputs: zeroDigest,
-      deltaFrom: 0,
-    };
-    if (base === undefined) this.task = this.open(meta, true);
+    if (base === undefined) this.task = this.open(newTaskMeta("test", 0, "live"), true);
     else {
       this.store.writeNow(base.rows);
       this.task = this.open(base.meta, false);

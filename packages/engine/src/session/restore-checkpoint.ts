@@ -1,0 +1,80 @@
+import { RepriseError } from "@reprise/schema";
+import type { CheckpointManifest } from "../ports/checkpoint-store.ts";
+import type { RowWrite, StateStore, StoredRow } from "../ports/state-store.ts";
+import { RowDigest } from "../state/row-digest.ts";
+import { metaRowKey } from "../state/row-key.ts";
+import { decodeMeta, encodeMeta, type TaskMeta } from "../task/task-meta.ts";
+import type { SessionOptions } from "./session-options.ts";
+
+/** Why a store or checkpoint is of no use. */
+export type Discarded = { readonly discarded: string };
+
+/** What becomes of a checkpoint on its way into a store of another version. */
+export interface Conversion {
+  /** Undefined: the row is left behind. */
+  row(stored: StoredRow): StoredRow | undefined;
+  /** @param digest over the converted rows */
+  meta(digest: string): TaskMeta;
+}
+
+/** Where a task's local store is. */
+export const folderOf = (options: SessionOptions, partition: number): string => `${options.stateFolder}/${partition}`;
+
+/** Rows per write into the local store. */
+const batchRows = 10_000;
+
+/** Makes a task's local store out of a checkpoint that proves itself, as it is or converted. */
+export async function restoreCheckpoint(
+  options: SessionOptions,
+  partition: number,
+  manifest: CheckpointManifest,
+  conversionOf?: (meta: TaskMeta) => Conversion,
+): Promise<{ store: StateStore; meta: TaskMeta } | Discarded> {
+  const meta = decodeMeta(manifest.meta);
+  if (meta === undefined) return { discarded: "its meta is unreadable" };
+  const folder = folderOf(options, partition);
+  await options.stateEngine.destroy(folder);
+  const store = await options.stateEngine.open(folder);
+  try {
+    const conversion = conversionOf?.(meta);
+    const { read, written } = await copyRows(store, options.checkpoints.read(manifest), partition, conversion);
+    if (read !== meta.digest) {
+      await store.close();
+      return { discarded: `its rows have the digest ${read}, it says ${meta.digest}` };
+    }
+    const restored = conversion === undefined ? meta : conversion.meta(written);
+    await store.write([{ key: metaRowKey, value: encodeMeta(restored) }]);
+    return { store, meta: restored };
+  } catch (error) {
+    await store.close().catch(() => undefined);
+    if (RepriseError.is(error) && error.code === "CHECKPOINT_CORRUPT") return { discarded: error.message };
+    throw error;
+  }
+}
+
+/** Copies rows into a store; the digests over all that were read and written come from a scan, which proves them. */
+async function copyRows(
+  store: StateStore,
+  chunks: AsyncIterable<readonly StoredRow[]>,
+  seed: number,
+  conversion: Conversion | undefined,
+): Promise<{ readonly read: string; readonly written: string }> {
+  const read = new RowDigest(seed);
+  const written = conversion === undefined ? read : new RowDigest(seed);
+  let batch: RowWrite[] = [];
+  for await (const chunk of chunks) {
+    for (const row of chunk) {
+      read.add(row);
+      const converted = conversion === undefined ? row : conversion.row(row);
+      if (converted === undefined) continue;
+      if (conversion !== undefined) written.add(converted);
+      batch.push(converted);
+    }
+    if (batch.length >= batchRows) {
+      await store.write(batch);
+      batch = [];
+    }
+  }
+  if (batch.length > 0) await store.write(batch);
+  return { read: read.hex, written: written.hex };
+}
