@@ -13,9 +13,6 @@ const diskOnly = ["packages/state", "packages/checkpoint", "packages/metrics", "
 );
 const node = { environment: "node" as const, pool: "forks" as const };
 
-/** Waits in real time for silence and takeovers: a command of its own, `npm run test:long`. */
-const long = ["test/system/event-time.test.ts"];
-
 /** The tier of a test is in its file's name, so that nobody has to keep a list. */
 export default defineConfig({
   test: {
@@ -66,22 +63,10 @@ export default defineConfig({
           name: "system",
           sequence: { groupOrder: 3 },
           include: ["test/**/*.test.ts"],
-          exclude: ["**/node_modules/**", "**/dist/**", "test/differential/**", ...long],
+          exclude: ["**/node_modules/**", "**/dist/**", "test/differential/**"],
           testTimeout: 600_000,
           hookTimeout: 300_000,
           // Each starts workers and a controller of its own.
-          fileParallelism: false,
-        },
-      },
-      {
-        ...sources,
-        test: {
-          ...node,
-          name: "long",
-          sequence: { groupOrder: 4 },
-          include: [...long],
-          testTimeout: 600_000,
-          hookTimeout: 300_000,
           fileParallelism: false,
         },
       },

@@ -5,6 +5,7 @@ import { openCluster } from "../internal/cluster.ts";
 import { called, type CooperativeConsumer, isNativeError, nativeClient, nativeCode } from "../internal/native-client.ts";
 import { kafkaError } from "../internal/wire-error.ts";
 import { type MembershipIdentity, membershipSettings } from "./membership-settings.ts";
+import { watchOwnerless } from "./ownerless-watch.ts";
 
 export interface MembershipOptions extends MembershipIdentity {
   /** The lead input: the only topic that the group protocol knows of. */
@@ -13,6 +14,10 @@ export interface MembershipOptions extends MembershipIdentity {
   readonly handlerTimeoutMs?: number;
   /** Default 30 s: how long `join` tries to reach a broker. */
   readonly connectTimeoutMs?: number;
+  /** Default 3 s: how often the group is looked at for partitions that belong to nobody. Only with the classic protocol. */
+  readonly ownerlessIntervalMs?: number;
+  /** Told of partitions that belong to nobody, when the group is made to rebalance for them. */
+  readonly onOwnerless?: (partitions: readonly number[]) => void;
 }
 
 /** A membership with the consumer whose group metadata fences the offsets of a `TransactionalWriter`. */
@@ -39,6 +44,9 @@ const pollIntervalMs = 50;
  * fresh with each commit): `onRevoked` must not resolve before the partition's transaction has ended, and nothing may be committed
  * for it after. It is always answered, also when the handler fails or hangs, and while leaving.
  *
+ * Partitions that belong to nobody in a stable group are seen by each member, which then makes the group rebalance
+ * (`ownerless-watch.ts` says how that comes about).
+ *
  * `join` resolves when the subscription is made; the assignment comes by `onAssigned`. `leave` calls `onRevoked` for what is
  * left. The broker keeps a static member's partitions for it until the session time-out.
  */
@@ -48,6 +56,8 @@ export function createMembership(options: MembershipOptions): KafkaMembership {
   let handlers: Handlers | undefined;
   let rebalances: Promise<void> = Promise.resolve();
   let polling: Promise<void> | undefined;
+  const watch = new AbortController();
+  let watching: Promise<void> | undefined;
   let stopped = false;
   let leaving: Promise<void> | undefined;
 
@@ -177,7 +187,7 @@ export function createMembership(options: MembershipOptions): KafkaMembership {
     if (handlers !== undefined)
       throw new RepriseError("ILLEGAL_STATE", `The membership of '${options.groupId}' was joined before; make a new one.`);
     handlers = given;
-    await requireTopic();
+    const partitions = await partitionsOfTopic();
     // Only what ends the membership: librdkafka reports lost connections here too, and mends them.
     consumer.on("event.error", (error: LibrdKafkaError) => {
       if (error.isFatal === true || error.code === nativeCode.fatal || error.code === nativeCode.fencedInstanceId)
@@ -193,16 +203,37 @@ export function createMembership(options: MembershipOptions): KafkaMembership {
     }
     consumer.subscribe([options.topic]);
     polling = pollUntilStopped();
+    // Where the broker assigns, it sees to it itself.
+    if (options.protocol !== "consumer") watching = watchForOwnerless(partitions);
+  }
+
+  async function watchForOwnerless(partitions: number): Promise<void> {
+    const cluster = openCluster({ ...options, clientId: "reprise-membership" });
+    try {
+      await watchOwnerless({
+        connection: options,
+        cluster,
+        groupId: options.groupId,
+        topic: options.topic,
+        partitions,
+        intervalMs: options.ownerlessIntervalMs ?? 3_000,
+        signal: watch.signal,
+        onOwnerless: (ownerless) => options.onOwnerless?.(ownerless),
+      });
+    } finally {
+      await cluster.close();
+    }
   }
 
   /** Asked first: a subscription to a topic that is missing waits for it for ever. */
-  async function requireTopic(): Promise<void> {
+  async function partitionsOfTopic(): Promise<number> {
     const cluster = openCluster({ ...options, clientId: "reprise-membership" });
     try {
       const topic = (await cluster.metadata([options.topic])).topics[0];
       if (topic?.errorCode === kafkaError.unknownTopicOrPartition) {
         throw new RepriseError("TOPIC_MISSING", `The topic '${options.topic}' does not exist.`, { details: { topic: options.topic } });
       }
+      return topic?.partitions.length ?? 0;
     } finally {
       await cluster.close();
     }
@@ -214,7 +245,9 @@ export function createMembership(options: MembershipOptions): KafkaMembership {
     leave() {
       leaving ??= (async () => {
         stopped = true;
+        watch.abort();
         await polling;
+        await watching;
         // By our own book, before the disconnect: librdkafka skips the callback when it is in the middle of a rebalance.
         rebalances = rebalances.then(() => revoked([...owned]));
         await rebalances;

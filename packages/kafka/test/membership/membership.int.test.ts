@@ -1,3 +1,7 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
 import { type Admin, createAdmin } from "../../src/admin/admin.ts";
 import { createGroupOffsets } from "../../src/admin/group-offsets.ts";
@@ -5,6 +9,7 @@ import { createMembership, type KafkaMembership, type MembershipOptions } from "
 import { createTransactionalWriter } from "../../src/writer/transactional-writer.ts";
 import { bootstrapOfRun, unique } from "../support/test-cluster.ts";
 
+const runner = fileURLToPath(new URL("../../../../scripts/run-source.mjs", import.meta.url));
 const bootstrap = bootstrapOfRun();
 let admin: Admin;
 const joined: KafkaMembership[] = [];
@@ -178,6 +183,59 @@ test("a restarted member with the same instance id gets the same partitions, and
   await Promise.all([again.membership.leave(), two.membership.leave()]);
   // Static members are members until their session ends.
   await vi.waitFor(() => admin.deleteGroups([group]), { timeout: 30_000, interval: 200 });
+});
+
+/** A member in a process of its own that answers no revocation; `said` resolves when it prints a line that begins so. */
+function startSilent(groupId: string, topic: string, groupInstanceId: string): { child: ChildProcess; said(start: string): Promise<void> } {
+  const script = fileURLToPath(new URL("../support/give-up-and-wait.ts", import.meta.url));
+  const child = spawn(process.execPath, [runner, script, bootstrap, groupId, topic, groupInstanceId], {
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  const lines: string[] = [];
+  createInterface({ input: child.stdout }).on("line", (line) => lines.push(line));
+  return {
+    child,
+    said: (start) =>
+      vi.waitFor(() => {
+        expect(child.exitCode).toBeNull();
+        expect(lines.some((line) => line.startsWith(start))).toBe(true);
+      }, waiting),
+  };
+}
+
+test("partitions that a member gave up just before it was killed and started anew get an owner", async () => {
+  const [topic, group] = [await newTopic(), unique("group")];
+  const killed = startSilent(group, topic, "slot-0");
+  try {
+    await killed.said("assigned 0,1,2,3");
+    const ownerless: (readonly number[])[] = [];
+    const options = {
+      bootstrap,
+      groupId: group,
+      topic,
+      ownerlessIntervalMs: 500,
+      onOwnerless: (partitions: readonly number[]) => void ownerless.push(partitions),
+    };
+    const two = new Member({ ...options, groupInstanceId: "slot-1", ownerlessIntervalMs: 60_000 });
+    await two.join();
+    // The first of the two rebalances is over: it gives two up, and would join again to have them given to the other.
+    await killed.said("revoked");
+    killed.child.kill("SIGKILL");
+    await once(killed.child, "exit");
+    const again = new Member({ ...options, groupInstanceId: "slot-0" });
+    await again.join();
+    await vi.waitFor(() => expect(sorted([...again.owned, ...two.owned])).toEqual([0, 1, 2, 3]), waiting);
+    // That it was not the end of the killed one's session that helped.
+    expect(ownerless.map(sorted)).toEqual([[expect.any(Number), expect.any(Number)]]);
+    expect(again.owned.size).toBe(2);
+    expect([...again.errors, ...two.errors]).toEqual([]);
+    // Nothing is passing through any more, and nobody looks for more.
+    await new Promise((resolve) => setTimeout(resolve, 2_000));
+    expect(ownerless.length).toBe(1);
+    expect(sorted([...again.owned, ...two.owned])).toEqual([0, 1, 2, 3]);
+  } finally {
+    killed.child.kill("SIGKILL");
+  }
 });
 
 test("the former holder of an instance id learns that another process has it", async () => {

@@ -37,7 +37,13 @@ export async function runRouteSession(parts: RouteParts): Promise<SessionEnd> {
   const id = routeTransactionalIdOf(deployed.topic, spec.id, options.slot);
   // First: it is the one that may fail, and nothing else is open yet.
   const reader = await createColumnarReader({ ...options, clientId: id });
-  const membership = createMembership({ ...options, groupId: deployed.topic, groupInstanceId: id, topic: deployed.source.topic });
+  const membership = createMembership({
+    ...options,
+    groupId: deployed.topic,
+    groupInstanceId: id,
+    topic: deployed.source.topic,
+    onOwnerless: (partitions) => logger.warn({ partitions }, "partitions belong to no worker; making the group rebalance"),
+  });
   const writer = createTransactionalWriter({ ...options, transactionalId: id, consumer: membership.consumer });
   const session = new RouteSession({ spec, deployed, route, writer, membership, groupOffsets, reader, control, offsets, observer });
   parts.running(session);
