@@ -12,6 +12,8 @@ export interface Child {
   /** Resolves with the first line for which `found` is true. */
   until(found: (line: string) => boolean): Promise<string>;
   kill(): Promise<void>;
+  /** SIGTERM; resolves when it has ended by itself. */
+  stop(): Promise<void>;
 }
 
 /** A process of its own that runs a TypeScript file on the sources of the packages. */
@@ -45,6 +47,10 @@ export function startChild(file: string, ...args: string[]): Child {
       }),
     kill: async () => {
       child.kill("SIGKILL");
+      await exited;
+    },
+    stop: async () => {
+      child.kill("SIGTERM");
       await exited;
     },
   };

@@ -17,7 +17,7 @@ export {
 export { type ColumnarReaderOptions, createColumnarReader, type ReaderRetry } from "./reader/columnar-log-reader.ts";
 export { createPlainReader, type PlainReaderOptions } from "./reader/plain-log-reader.ts";
 export { createMembership, type KafkaMembership, type MembershipOptions } from "./membership/membership.ts";
-export type { MembershipIdentity } from "./membership/membership-settings.ts";
+export type { GroupProtocol, MembershipIdentity } from "./membership/membership-settings.ts";
 export { classifyTransactionError, type TransactionCall, type TransactionVerdict } from "./writer/classify-transaction-error.ts";
 export { createRecordProducer, type RecordProducer, type RecordProducerOptions } from "./writer/record-producer.ts";
 export { createTransactionalWriter, type TransactionalWriterOptions } from "./writer/transactional-writer.ts";

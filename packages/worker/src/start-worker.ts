@@ -308,6 +308,7 @@ class WorkerRun implements Worker {
       groupId: groupOf(spec.id),
       groupInstanceId: transactionalIdOf(spec.id, options.slot),
       topic: (spec.inputs[0] as { topic: string }).topic,
+      ...(options.groupProtocol === undefined ? {} : { protocol: options.groupProtocol }),
       onOwnerless: (partitions) => logger.warn({ partitions }, "partitions belong to no worker; making the group rebalance"),
     });
     const writer = createTransactionalWriter({

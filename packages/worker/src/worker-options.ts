@@ -1,5 +1,5 @@
 import type { SessionLimits } from "@reprise/engine";
-import type { KafkaConnectionOptions } from "@reprise/kafka";
+import type { GroupProtocol, KafkaConnectionOptions } from "@reprise/kafka";
 import type { Logger } from "pino";
 
 export interface WorkerOptions extends KafkaConnectionOptions {
@@ -17,6 +17,11 @@ export interface WorkerOptions extends KafkaConnectionOptions {
   readonly host?: string;
   /** Default: RocksDB. `memory`: lost with the process, restored from checkpoints and deltas. */
   readonly stateEngine?: "rocksdb" | "memory";
+  /**
+   * Default `classic`: the members assign. `consumer` (KIP-848): the broker does, and its settings, not ours, say how long a member may be
+   * silent (45 s by default). All workers of a deployment have the same.
+   */
+  readonly groupProtocol?: GroupProtocol;
   readonly limits?: Partial<SessionLimits>;
   /** How long the broker may be away at the start. Default 30 s. */
   readonly reachableTimeoutMs?: number;

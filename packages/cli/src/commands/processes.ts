@@ -1,5 +1,6 @@
-import type { Command } from "commander";
+import { type Command, Option } from "commander";
 import { startController } from "@reprise/controller";
+import type { GroupProtocol } from "@reprise/kafka";
 import { startWorker } from "@reprise/worker";
 import { pino } from "pino";
 import { wholeNumber } from "../arguments.ts";
@@ -25,6 +26,7 @@ interface WorkerFlags {
   readonly port: number;
   readonly host: string;
   readonly memory?: true;
+  readonly groupProtocol: GroupProtocol;
 }
 
 const defaultBootstrap = process.env.REPRISE_BOOTSTRAP ?? "127.0.0.1:9092";
@@ -54,6 +56,11 @@ export function addProcessCommands(program: Command): void {
     .option("--artifacts <folder>", "where artifacts are kept", process.env.REPRISE_ARTIFACTS ?? ".reprise/dev/artifacts")
     .option("--port <n>", "of /healthz, /metrics and /views; 0: a free one", wholeNumber(0), 0)
     .option("--host <address>", "where it listens", "127.0.0.1")
+    .addOption(
+      new Option("--group-protocol <name>", "consumer: Kafka's newer one (KIP-848); the same for all workers of a deployment")
+        .choices(["classic", "consumer"])
+        .default("classic"),
+    )
     .option("--memory", "keep the state in memory; it is restored from checkpoints and deltas")
     .action(runWorker);
 }
@@ -87,6 +94,7 @@ async function runWorker(flags: WorkerFlags): Promise<void> {
     artifactFolder: flags.artifacts,
     port: flags.port,
     host: flags.host,
+    groupProtocol: flags.groupProtocol,
     logger: pino({ name: "worker", level: logLevel }),
     ...(flags.memory === true ? { stateEngine: "memory" as const } : {}),
   });

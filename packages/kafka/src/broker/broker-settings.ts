@@ -5,6 +5,8 @@ export interface BrokerAddresses {
   /** What the broker binds to: loopback on this machine, everything inside a container whose port is published on loopback. */
   readonly bindHost: string;
   readonly logFolder: string;
+  /** Beside these and instead of them, by Kafka's names. */
+  readonly settings?: Readonly<Record<string, string>>;
 }
 
 /**
@@ -42,6 +44,7 @@ export function brokerSettings(addresses: BrokerAddresses): ReadonlyMap<string, 
     ["num.io.threads", "4"],
     // 128 MB by default, a quarter of our heap.
     ["log.cleaner.dedupe.buffer.size", "16777216"],
+    ...Object.entries(addresses.settings ?? {}),
   ]);
 }
 

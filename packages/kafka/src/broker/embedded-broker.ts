@@ -27,6 +27,8 @@ export interface EmbeddedBrokerOptions {
   readonly jarsFolder?: string;
   /** A `java` of version 17 or newer; default: JAVA_HOME, then PATH. */
   readonly javaPath?: string;
+  /** Further settings of the broker, by Kafka's names; they win over its own. */
+  readonly settings?: Readonly<Record<string, string>>;
   /** Progress, for people. */
   readonly log?: (line: string) => void;
   /** Default 60 s. A start takes about 4 s; kept data after a crash is checked first and takes longer. */
@@ -73,8 +75,8 @@ export async function startEmbeddedBroker(options: EmbeddedBrokerOptions = {}): 
   const logFile = join(folder, "broker.log");
   const launch: Launcher =
     runtime.kind === "java"
-      ? javaLauncher({ ...runtime, folder, logFile, kept, heapMb: options.heapMb ?? 512, log })
-      : dockerLauncher({ folder, logFile, heapMb: options.heapMb ?? 512 });
+      ? javaLauncher({ ...runtime, folder, logFile, kept, heapMb: options.heapMb ?? 512, settings: options.settings ?? {}, log })
+      : dockerLauncher({ folder, logFile, heapMb: options.heapMb ?? 512, settings: options.settings ?? {} });
   const readyTimeoutMs = options.readyTimeoutMs ?? 60_000;
 
   let port = options.port ?? 0;
@@ -181,12 +183,19 @@ interface JavaLaunch {
   readonly logFile: string;
   readonly kept: boolean;
   readonly heapMb: number;
+  readonly settings: Readonly<Record<string, string>>;
   readonly log: (line: string) => void;
 }
 
 function javaLauncher(launch: JavaLaunch): Launcher {
   return async (port, controllerPort) => {
-    const settings = brokerSettings({ port, controllerPort, bindHost: "127.0.0.1", logFolder: join(launch.folder, "data") });
+    const settings = brokerSettings({
+      port,
+      controllerPort,
+      bindHost: "127.0.0.1",
+      logFolder: join(launch.folder, "data"),
+      settings: launch.settings,
+    });
     const file = join(launch.folder, "server.properties");
     await writeFile(file, propertiesFile(settings));
     await formatStorage(launch, port, controllerPort);
@@ -268,7 +277,7 @@ async function formatStorage(launch: JavaLaunch, port: number, controllerPort: n
   await rename(partial, data);
 }
 
-function dockerLauncher(launch: { readonly folder: string; readonly logFile: string; readonly heapMb: number }): Launcher {
+function dockerLauncher(launch: Pick<JavaLaunch, "folder" | "logFile" | "heapMb" | "settings">): Launcher {
   return async (port, controllerPort) => {
     const dataFolder = join(launch.folder, "data");
     await mkdir(dataFolder, { recursive: true });
@@ -279,7 +288,13 @@ function dockerLauncher(launch: { readonly folder: string; readonly logFile: str
       port,
       dataFolder,
       heapMb: launch.heapMb,
-      settings: brokerSettings({ port, controllerPort, bindHost: "0.0.0.0", logFolder: containerDataFolder }),
+      settings: brokerSettings({
+        port,
+        controllerPort,
+        bindHost: "0.0.0.0",
+        logFolder: containerDataFolder,
+        settings: launch.settings,
+      }),
       ...(ids === undefined ? {} : { user: ids }),
     });
     return await spawnBroker({ command: "docker", args, logFile: launch.logFile, containerName });

@@ -1,11 +1,14 @@
 import { type KafkaConnectionOptions, librdkafkaConnection } from "../connection-options.ts";
 
+/** Kafka's group protocols, by `group.protocol`. */
+export type GroupProtocol = "classic" | "consumer";
+
 export interface MembershipIdentity extends KafkaConnectionOptions {
   readonly groupId: string;
   /** Static membership (KIP-345): a worker that restarts within the session time-out finds its partitions again without a rebalance. */
   readonly groupInstanceId: string;
   /** Default classic. `consumer` is KIP-848, where the broker assigns. */
-  readonly protocol?: "classic" | "consumer";
+  readonly protocol?: GroupProtocol;
 }
 
 /** A member that is silent for longer is dead. Equal to the transaction time-out: both bound the stall after a kill -9. */

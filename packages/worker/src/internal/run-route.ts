@@ -42,6 +42,7 @@ export async function runRouteSession(parts: RouteParts): Promise<SessionEnd> {
     groupId: deployed.topic,
     groupInstanceId: id,
     topic: deployed.source.topic,
+    ...(options.groupProtocol === undefined ? {} : { protocol: options.groupProtocol }),
     onOwnerless: (partitions) => logger.warn({ partitions }, "partitions belong to no worker; making the group rebalance"),
   });
   const writer = createTransactionalWriter({ ...options, transactionalId: id, consumer: membership.consumer });

@@ -97,8 +97,9 @@ export class Lab {
     this.groupOffsets = createGroupOffsets({ bootstrap: broker.bootstrap });
   }
 
-  static async open(): Promise<Lab> {
-    const broker = await startEmbeddedBroker({ heapMb: 384 });
+  /** @param settings further ones of the broker, by Kafka's names */
+  static async open(settings: Readonly<Record<string, string>> = {}): Promise<Lab> {
+    const broker = await startEmbeddedBroker({ heapMb: 384, settings });
     const lab = new Lab(broker, await mkdtemp(join(tmpdir(), "reprise-worker-")));
     await lab.admin.createTopics([
       { name: controlTopic, partitions: 1 },
@@ -287,9 +288,13 @@ export class Deployed {
   }
 }
 
+/** How the tasks of a worker were opened, one after the other. */
+export const taskOpenings = (log: readonly LogLine[]): { readonly partition: number; readonly how: string }[] =>
+  log.filter(({ msg }) => msg === "task opened").map(({ partition, how }) => ({ partition: partition as number, how: how as string }));
+
 /** How the tasks of a worker were opened, by partition; of several times, the last. */
 export function openings(log: readonly LogLine[]): Map<number, string> {
-  return new Map(log.filter(({ msg }) => msg === "task opened").map(({ partition, how }) => [partition as number, how as string]));
+  return new Map(taskOpenings(log).map(({ partition, how }) => [partition, how]));
 }
 
 export const failureOf = (error: unknown): { code: string; message: string; details: RepriseError["details"] } => {
