@@ -1,8 +1,8 @@
-import { setTimeout as sleep } from "node:timers/promises";
 import type { GroupProtocol } from "@reprise/kafka";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
-import { type ChildWorker, type Deployed, Lab, taskOpenings } from "./support/lab.ts";
-import { asRecords, asText, expectedTotals, type Payment, payments } from "./support/payments.ts";
+import { type ChildWorker, Lab, taskOpenings } from "./support/lab.ts";
+import { asText, expectedTotals } from "./support/payments.ts";
+import { sendAlways } from "./support/send-always.ts";
 import { until } from "./support/until.ts";
 
 const partitions = 6;
@@ -42,27 +42,6 @@ const sharing = (workers: readonly ChildWorker[], least: number): Promise<number
     },
     90_000,
   );
-
-/** Sends without a pause until `stop`; resolves with all that was sent. */
-function sendAlways(deployed: Deployed): { readonly stop: () => Promise<Payment[]> } {
-  let stopped = false;
-  const sent: Payment[] = [];
-  const sending = (async () => {
-    while (!stopped) {
-      const some = payments(100, { from: sent.length });
-      await deployed.send(asRecords(some));
-      sent.push(...some);
-      await sleep(20);
-    }
-    return sent;
-  })();
-  return {
-    stop: async () => {
-      stopped = true;
-      return await sending;
-    },
-  };
-}
 
 describe.each<GroupProtocol>(["classic", "consumer"])("with the %s protocol, under load", (groupProtocol) => {
   test("one worker, three, and one again: each record counted once, and no task moves that need not", async () => {

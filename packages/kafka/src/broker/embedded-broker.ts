@@ -27,6 +27,8 @@ export interface EmbeddedBrokerOptions {
   readonly jarsFolder?: string;
   /** A `java` of version 17 or newer; default: JAVA_HOME, then PATH. */
   readonly javaPath?: string;
+  /** Default: a new one. Brokers of one cluster have the same. */
+  readonly clusterId?: string;
   /** Further settings of the broker, by Kafka's names; they win over its own. */
   readonly settings?: Readonly<Record<string, string>>;
   /** Progress, for people. */
@@ -75,7 +77,16 @@ export async function startEmbeddedBroker(options: EmbeddedBrokerOptions = {}): 
   const logFile = join(folder, "broker.log");
   const launch: Launcher =
     runtime.kind === "java"
-      ? javaLauncher({ ...runtime, folder, logFile, kept, heapMb: options.heapMb ?? 512, settings: options.settings ?? {}, log })
+      ? javaLauncher({
+          ...runtime,
+          folder,
+          logFile,
+          kept,
+          heapMb: options.heapMb ?? 512,
+          settings: options.settings ?? {},
+          clusterId: options.clusterId,
+          log,
+        })
       : dockerLauncher({ folder, logFile, heapMb: options.heapMb ?? 512, settings: options.settings ?? {} });
   const readyTimeoutMs = options.readyTimeoutMs ?? 60_000;
 
@@ -184,6 +195,7 @@ interface JavaLaunch {
   readonly kept: boolean;
   readonly heapMb: number;
   readonly settings: Readonly<Record<string, string>>;
+  readonly clusterId: string | undefined;
   readonly log: (line: string) => void;
 }
 
@@ -233,6 +245,11 @@ const loggingOptions = [
   "-Dorg.slf4j.simpleLogger.dateTimeFormat=HH:mm:ss.SSS",
 ];
 
+/** As Kafka's own: 128 bits in Base64. */
+export function newClusterId(): string {
+  return randomBytes(16).toString("base64url");
+}
+
 /** Formats beside the data folder and renames: a format that is interrupted leaves nothing that looks formatted. */
 async function formatStorage(launch: JavaLaunch, port: number, controllerPort: number): Promise<void> {
   const data = join(launch.folder, "data");
@@ -241,9 +258,10 @@ async function formatStorage(launch: JavaLaunch, port: number, controllerPort: n
   const partial = join(launch.folder, "data.partial");
   await rm(partial, { recursive: true, force: true });
   const file = join(launch.folder, "format.properties");
-  await writeFile(file, propertiesFile(brokerSettings({ port, controllerPort, bindHost: "127.0.0.1", logFolder: partial })));
+  const { settings } = launch;
+  await writeFile(file, propertiesFile(brokerSettings({ port, controllerPort, bindHost: "127.0.0.1", logFolder: partial, settings })));
   // With `=`: an id may begin with a dash.
-  const clusterId = randomBytes(16).toString("base64url");
+  const clusterId = launch.clusterId ?? newClusterId();
   try {
     await promisify(execFile)(
       launch.java,

@@ -80,7 +80,8 @@ export interface ChildWorker {
 
 /** A Kafka of its own: there is one control topic per cluster, and the controllers of other tests would act on what is deployed here. */
 export class Lab {
-  readonly broker: EmbeddedBroker;
+  /** One, where nothing else was asked for. */
+  readonly brokers: readonly EmbeddedBroker[];
   readonly bootstrap: string;
   readonly admin: Admin;
   readonly producer: RecordProducer;
@@ -88,19 +89,28 @@ export class Lab {
   readonly folder: string;
   readonly #closers: (() => Promise<unknown>)[] = [];
 
-  private constructor(broker: EmbeddedBroker, folder: string) {
-    this.broker = broker;
-    this.bootstrap = broker.bootstrap;
+  private constructor(brokers: readonly EmbeddedBroker[], folder: string) {
+    const bootstrap = brokers.map((broker) => broker.bootstrap).join(",");
+    this.brokers = brokers;
+    this.bootstrap = bootstrap;
     this.folder = folder;
-    this.admin = createAdmin({ bootstrap: broker.bootstrap });
-    this.producer = createRecordProducer({ bootstrap: broker.bootstrap });
-    this.groupOffsets = createGroupOffsets({ bootstrap: broker.bootstrap });
+    this.admin = createAdmin({ bootstrap });
+    this.producer = createRecordProducer({ bootstrap });
+    this.groupOffsets = createGroupOffsets({ bootstrap });
+  }
+
+  get broker(): EmbeddedBroker {
+    return this.brokers[0] as EmbeddedBroker;
   }
 
   /** @param settings further ones of the broker, by Kafka's names */
   static async open(settings: Readonly<Record<string, string>> = {}): Promise<Lab> {
-    const broker = await startEmbeddedBroker({ heapMb: 384, settings });
-    const lab = new Lab(broker, await mkdtemp(join(tmpdir(), "reprise-worker-")));
+    return await Lab.over([await startEmbeddedBroker({ heapMb: 384, settings })]);
+  }
+
+  /** With brokers that run, and end with it. */
+  static async over(brokers: readonly EmbeddedBroker[]): Promise<Lab> {
+    const lab = new Lab(brokers, await mkdtemp(join(tmpdir(), "reprise-worker-")));
     await lab.admin.createTopics([
       { name: controlTopic, partitions: 1 },
       { name: statusTopic, partitions: 1, config: { "cleanup.policy": "compact" } },
@@ -114,7 +124,7 @@ export class Lab {
     await this.producer.close();
     await this.groupOffsets.close();
     await this.admin.close();
-    await this.broker.stop();
+    await Promise.all(this.brokers.map((broker) => broker.stop()));
     await rm(this.folder, { recursive: true, force: true });
   }
 
