@@ -3,6 +3,7 @@ export { createGroupOffsets, type GroupOffsetsOptions } from "./admin/group-offs
 export type { OffsetQuery, PartitionOffset, RecordsToDelete } from "./admin/offsets.ts";
 export type { CreatedTopics, TopicDescription, TopicSpec } from "./admin/topics.ts";
 export { type EmbeddedBroker, type EmbeddedBrokerOptions, startEmbeddedBroker } from "./broker/embedded-broker.ts";
+export { type EmbeddedCluster, startEmbeddedCluster } from "./broker/embedded-cluster.ts";
 export { fetchKafkaJars, findKafkaJars, holdsKafkaJars, jarsCacheFolder } from "./broker/kafka-jars.ts";
 export { kafkaVersion } from "./broker/kafka-version.ts";
 export {

@@ -1,15 +1,17 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import { type EmbeddedCluster, startEmbeddedCluster } from "@reprise/kafka";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { allInSync, startBrokerCluster } from "../../kafka/test/support/broker-cluster.ts";
 import { Lab } from "./support/lab.ts";
 import { asText, expectedTotals } from "./support/payments.ts";
 import { sendAlways } from "./support/send-always.ts";
 import { until } from "./support/until.ts";
 
+let kafka: EmbeddedCluster;
 let lab: Lab;
 
 beforeAll(async () => {
-  lab = await Lab.over(await startBrokerCluster(3));
+  kafka = await startEmbeddedCluster(3);
+  lab = await Lab.over(kafka.brokers);
 });
 
 afterAll(() => lab?.close());
@@ -27,7 +29,7 @@ test("brokers die one after the other, and with each the leaders of partitions, 
     await until("commits without it", async () => (await deployed.committedTotal()) > dead + 500, 90_000);
     await broker.restart();
     // In sync again, before the next one dies: two of three have to be there.
-    await until("all replicas in sync", async () => await allInSync(lab.bootstrap), 90_000);
+    await until("all replicas in sync", async () => await kafka.allInSync(), 90_000);
     await sleep(500);
   }
   const sent = await load.stop();
