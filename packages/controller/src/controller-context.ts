@@ -1,4 +1,4 @@
-import type { ControlEvent, ControlState } from "@reprise/engine";
+import type { Clock, ControlEvent, ControlState } from "@reprise/engine";
 import { RepriseError } from "@reprise/schema";
 import type { Logger } from "pino";
 import type { Cluster } from "./cluster.ts";
@@ -9,6 +9,7 @@ import type { Observer } from "./observe/observer.ts";
 
 /** What the parts of one controller share, and the only way in which they write. */
 export class ControllerContext {
+  readonly clock: Clock;
   readonly cluster: Cluster;
   readonly controlLog: ControlLog;
   readonly board: StatusBoard;
@@ -20,7 +21,8 @@ export class ControllerContext {
   #leading = false;
   #fencedAtMs = 0;
 
-  constructor(parts: Pick<ControllerContext, "cluster" | "controlLog" | "board" | "observer" | "logger" | "self">) {
+  constructor(parts: Pick<ControllerContext, "clock" | "cluster" | "controlLog" | "board" | "observer" | "logger" | "self">) {
+    this.clock = parts.clock;
     this.cluster = parts.cluster;
     this.controlLog = parts.controlLog;
     this.board = parts.board;
@@ -73,7 +75,7 @@ export class ControllerContext {
       } catch (error) {
         // Written or not, another one may lead now: everything else waits for a new term.
         this.#leading = false;
-        if (RepriseError.is(error) && error.details.outcome === "fenced") this.#fencedAtMs = Date.now();
+        if (RepriseError.is(error) && error.details.outcome === "fenced") this.#fencedAtMs = this.clock.epochMs();
         throw error;
       }
     });

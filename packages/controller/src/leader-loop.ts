@@ -1,3 +1,4 @@
+import type { Clock } from "@reprise/engine";
 import { RepriseError } from "@reprise/schema";
 import type { Clocks } from "./clocks.ts";
 import { announcementExpiryMs } from "./control/status-board.ts";
@@ -10,6 +11,7 @@ const standbyPollMs = 500;
 const failurePauseMs = 1_000;
 
 export interface LeaderLoopOptions {
+  readonly clock: Clock;
   readonly context: ControllerContext;
   readonly reconciler: Reconciler;
   readonly clocks: Clocks;
@@ -70,8 +72,8 @@ export class LeaderLoop {
   }
 
   async #lead(): Promise<void> {
-    const { context, reconciler, clocks, url } = this.#options;
-    const nowMs = Date.now();
+    const { clock, context, reconciler, clocks, url } = this.#options;
+    const nowMs = clock.epochMs();
     clocks.tick(context.state, nowMs);
     if (nowMs - this.#announcedAtMs >= heartbeatMs) {
       this.#announcedAtMs = nowMs;
@@ -88,11 +90,11 @@ export class LeaderLoop {
    * but who was fenced gives the one who did it time to announce itself.
    */
   #mayLead(): boolean {
-    const { context, url } = this.#options;
+    const { clock, context, url } = this.#options;
     if (this.#takeOver) return true;
     const leader = context.board.leader();
     if (leader !== undefined && leader.url !== url) return false;
-    return Date.now() - context.fencedAtMs >= announcementExpiryMs;
+    return clock.epochMs() - context.fencedAtMs >= announcementExpiryMs;
   }
 
   async #failed(error: unknown): Promise<void> {

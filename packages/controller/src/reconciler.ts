@@ -1,6 +1,5 @@
 import type { ControlState, DeploymentEntry, DeploymentState } from "@reprise/engine";
 import { RepriseError } from "@reprise/schema";
-import { setTimeout as sleep } from "node:timers/promises";
 import type { ControllerContext } from "./controller-context.ts";
 import { continueCutover } from "./cutover-steps.ts";
 import { type DeploymentFacts, nextState } from "./decide/deployment-state.ts";
@@ -66,7 +65,7 @@ export class Reconciler {
 
   #factsOf(entry: DeploymentEntry): DeploymentFacts {
     const { id } = entry.spec;
-    const nowMs = Date.now();
+    const nowMs = this.#context.clock.epochMs();
     const workers = this.#context.board.workers(id, nowMs);
     const seen = this.#context.observer.observation(id);
     const tasks = seen?.tasks ?? [];
@@ -96,7 +95,7 @@ export class Reconciler {
       .catch(async (error: unknown) => {
         if (RepriseError.is(error) && error.code === "NOT_LEADER") return;
         this.#context.logger.error({ job: name, err: error }, "a step failed and will be tried again");
-        await sleep(1_000);
+        await this.#context.clock.sleep(1_000);
       })
       .finally(() => this.#jobs.delete(name));
     this.#jobs.set(name, job);
@@ -119,7 +118,7 @@ export class Reconciler {
         tasks: (entry) => observer.tasks(entry),
         appendIf: (check, event, key) => this.#context.appendIf(check, event, key),
       });
-      await sleep(cutoverPollMs);
+      await this.#context.clock.sleep(cutoverPollMs);
     }
   }
 
@@ -134,7 +133,7 @@ export class Reconciler {
         appendIf: (check, event, key) => this.#context.appendIf(check, event, key),
       });
       if (outcome === "retired") return;
-      await sleep(retirePollMs);
+      await this.#context.clock.sleep(retirePollMs);
     }
   }
 }

@@ -1,7 +1,7 @@
 import { hostname } from "node:os";
 import { resolve } from "node:path";
 import { localCheckpointStore } from "@reprise/checkpoint";
-import { controllerTransactionalId, controlTopic, type LogReader, statusTopic } from "@reprise/engine";
+import { controllerTransactionalId, controlTopic, type LogReader, statusTopic, systemClock } from "@reprise/engine";
 import type { KafkaConnectionOptions } from "@reprise/kafka";
 import { RepriseError } from "@reprise/schema";
 import { type Logger, pino } from "pino";
@@ -81,7 +81,7 @@ async function start(
   await createInternalTopics(cluster);
 
   let fatal: unknown;
-  const wakeUp = new WakeUp();
+  const wakeUp = new WakeUp(systemClock);
   const [controlReader, statusReader] = await Promise.all([cluster.openReader(), cluster.openReader()]);
   closers.push(
     () => controlReader.close(),
@@ -89,6 +89,7 @@ async function start(
   );
   const tailOf = (topic: string, reader: LogReader) => (onRecord: TopicTailOptions["onRecord"]) =>
     new TopicTail({
+      clock: systemClock,
       reader,
       partition: { topic, partition: 0 },
       from: 0,
@@ -103,16 +104,29 @@ async function start(
   const writer = cluster.openWriter(controllerTransactionalId);
   const recordWriter = cluster.openRecordWriter();
   closers.push(() => recordWriter.close());
-  const controlLog = new ControlLog({ tail: tailOf(controlTopic, controlReader), writer, onChange: () => wakeUp.wake() });
-  const board = new StatusBoard({ tail: tailOf(statusTopic, statusReader), writer: recordWriter });
+  const controlLog = new ControlLog({
+    clock: systemClock,
+    tail: tailOf(controlTopic, controlReader),
+    writer,
+    onChange: () => wakeUp.wake(),
+  });
+  const board = new StatusBoard({ clock: systemClock, tail: tailOf(statusTopic, statusReader), writer: recordWriter });
   closers.push(
     () => controlLog.stop(),
     () => board.stop(),
   );
   await Promise.all([controlLog.start(), board.start()]);
 
-  const observer = new Observer(cluster);
-  const context = new ControllerContext({ cluster, controlLog, board, observer, logger, self: `controller@${hostname()}/${process.pid}` });
+  const observer = new Observer(cluster, systemClock);
+  const context = new ControllerContext({
+    clock: systemClock,
+    cluster,
+    controlLog,
+    board,
+    observer,
+    logger,
+    self: `controller@${hostname()}/${process.pid}`,
+  });
   const checkpoints =
     options.checkpointFolder === undefined ? undefined : localCheckpointStore({ folder: resolve(options.checkpointFolder) });
   const reconciler = new Reconciler(context, {
@@ -140,6 +154,7 @@ async function start(
   url = options.publicUrl ?? address;
 
   const loop = new LeaderLoop({
+    clock: systemClock,
     context,
     reconciler,
     clocks: new Clocks(recordWriter, logger),

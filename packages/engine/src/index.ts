@@ -1,4 +1,5 @@
 export type { CheckpointManifest, CheckpointStore, TaskId } from "./ports/checkpoint-store.ts";
+export { type Clock, systemClock } from "./ports/clock.ts";
 export type { LogReader, PartitionEnd, RecordColumns, TopicPartition } from "./ports/log-reader.ts";
 export type { KeyRange, RowWrite, StateStore, StateStoreEngine, StoredRow } from "./ports/state-store.ts";
 export type {

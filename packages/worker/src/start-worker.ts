@@ -17,6 +17,7 @@ import {
   Session,
   type SessionEnd,
   type StateStoreEngine,
+  systemClock,
   type TaskHooks,
   type TopicOffsets,
   transactionalIdOf,
@@ -244,6 +245,7 @@ class WorkerRun implements Worker {
     const { control, logger } = this.parts;
     const { signal } = this.stopping;
     return runSessions({
+      clock: systemClock,
       runSession: () => this.runSession(groupOffsets),
       readControl: () => control.readToEnd(() => signal.aborted),
       intentsAway: () => this.intentsAway(),
@@ -280,6 +282,7 @@ class WorkerRun implements Worker {
       routed: (topic, records) => this.workerMetrics.observer.published(topic, records),
     };
     return runSessions({
+      clock: systemClock,
       runSession: () => runRouteSession({ options, spec, deployed, processor, control, offsets, groupOffsets, logger, observer, running }),
       readControl: () => control.readToEnd(() => signal.aborted),
       intentsAway: () => 0,
@@ -317,6 +320,7 @@ class WorkerRun implements Worker {
       consumer: membership.consumer,
     });
     this.session = new Session({
+      clock: systemClock,
       spec,
       processor,
       writer,

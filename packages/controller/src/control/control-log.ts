@@ -1,4 +1,5 @@
 import {
+  type Clock,
   type ControlEvent,
   type ControlRecord,
   type ControlState,
@@ -21,16 +22,19 @@ const readBackTimeoutMs = 15_000;
  */
 export class ControlLog {
   readonly history = new ControlHistory();
+  readonly #clock: Clock;
   readonly #tail: TopicTail;
   readonly #writer: TransactionalWriter;
   readonly #onChange: () => void;
   #state: ControlState = emptyControlState;
 
   constructor(options: {
+    readonly clock: Clock;
     readonly tail: (onRecord: (record: TailRecord) => void) => TopicTail;
     readonly writer: TransactionalWriter;
     readonly onChange: () => void;
   }) {
+    this.#clock = options.clock;
     this.#writer = options.writer;
     this.#onChange = options.onChange;
     this.#tail = options.tail((record) => this.#apply(record));
@@ -58,7 +62,7 @@ export class ControlLog {
    * @throws RepriseError NOT_LEADER when this controller was replaced, or can't tell whether it was written: the term is over
    */
   async append(event: ControlEvent, idempotencyKey: string, by: string): Promise<number> {
-    const record: ControlRecord = { format: 1, idempotencyKey, atMs: Date.now(), by, event };
+    const record: ControlRecord = { format: 1, idempotencyKey, atMs: this.#clock.epochMs(), by, event };
     const outcome = await this.#write(record);
     if (outcome.kind !== "committed") {
       throw new RepriseError("NOT_LEADER", `Event ${event.type} was not written: its transaction was ${outcome.kind}.`, {

@@ -1,4 +1,4 @@
-import { type ControllerAnnouncement, statusTopic, type WorkerAnnouncement } from "@reprise/engine";
+import { type Clock, type ControllerAnnouncement, statusTopic, type WorkerAnnouncement } from "@reprise/engine";
 import type { RecordWriter } from "../cluster.ts";
 import type { TailRecord, TopicTail } from "./topic-tail.ts";
 
@@ -17,13 +17,19 @@ interface Heard<T> {
 
 /** Who is there and where, as the status topic says. Ages count from when we heard it, so that other machines' clocks don't matter. */
 export class StatusBoard {
+  readonly #clock: Clock;
   readonly #tail: TopicTail;
   readonly #writer: StatusWriter;
   readonly #workers = new Map<string, Heard<WorkerAnnouncement>>();
   #controller: Heard<ControllerAnnouncement> | undefined;
   #live = false;
 
-  constructor(options: { readonly tail: (onRecord: (record: TailRecord) => void) => TopicTail; readonly writer: StatusWriter }) {
+  constructor(options: {
+    readonly clock: Clock;
+    readonly tail: (onRecord: (record: TailRecord) => void) => TopicTail;
+    readonly writer: StatusWriter;
+  }) {
+    this.#clock = options.clock;
     this.#writer = options.writer;
     this.#tail = options.tail((record) => this.#apply(record));
   }
@@ -36,7 +42,7 @@ export class StatusBoard {
   }
 
   /** Those who spoke lately, by slot. */
-  workers(deployment: string, nowMs = Date.now()): WorkerAnnouncement[] {
+  workers(deployment: string, nowMs = this.#clock.epochMs()): WorkerAnnouncement[] {
     return [...this.#workers.values()]
       .filter(({ said, heardAtMs }) => said.deployment === deployment && nowMs - heardAtMs < announcementExpiryMs)
       .map(({ said }) => said)
@@ -44,7 +50,7 @@ export class StatusBoard {
   }
 
   /** The controller that spoke last, unless it was too long ago. */
-  leader(nowMs = Date.now()): ControllerAnnouncement | undefined {
+  leader(nowMs = this.#clock.epochMs()): ControllerAnnouncement | undefined {
     const heard = this.#controller;
     return heard !== undefined && nowMs - heard.heardAtMs < announcementExpiryMs ? heard.said : undefined;
   }
@@ -64,7 +70,8 @@ export class StatusBoard {
 
   #apply({ key, value, timestampMs }: TailRecord): void {
     if (key === null) return;
-    const heardAtMs = this.#live ? Date.now() : Math.min(Date.now(), timestampMs);
+    const nowMs = this.#clock.epochMs();
+    const heardAtMs = this.#live ? nowMs : Math.min(nowMs, timestampMs);
     if (key === controllerKey) {
       this.#controller = value === null ? undefined : { said: JSON.parse(value) as ControllerAnnouncement, heardAtMs };
     } else if (key.startsWith("worker/")) {

@@ -1,4 +1,4 @@
-import type { LogReader, TopicPartition } from "@reprise/engine";
+import type { Clock, LogReader, TopicPartition } from "@reprise/engine";
 import { RepriseError } from "@reprise/schema";
 
 /** A record of a small topic, key and value as text. */
@@ -10,6 +10,7 @@ export interface TailRecord {
 }
 
 export interface TopicTailOptions {
+  readonly clock: Clock;
   readonly reader: LogReader;
   readonly partition: TopicPartition;
   /** The last stable offset, asked of Kafka now. */
@@ -52,11 +53,12 @@ export class TopicTail {
 
   /** @throws RepriseError KAFKA_FAILED when it does not become true in time; what reading failed with when it has ended */
   async until(condition: () => boolean, timeoutMs: number): Promise<void> {
-    const deadline = Date.now() + timeoutMs;
+    const { clock } = this.#options;
+    const deadline = clock.epochMs() + timeoutMs;
     for (;;) {
       if (condition()) return;
       if (this.#failure !== undefined) throw this.#failure;
-      const left = deadline - Date.now();
+      const left = deadline - clock.epochMs();
       if (left <= 0 || this.#stopped) {
         const { topic } = this.#options.partition;
         throw new RepriseError("KAFKA_FAILED", `Reading ${topic} did not get to its end within ${timeoutMs} ms.`, {
@@ -107,13 +109,9 @@ export class TopicTail {
   }
 
   #nextStep(timeoutMs: number): Promise<void> {
-    return new Promise((resolve) => {
-      const timer = setTimeout(resolve, timeoutMs);
-      this.#waiting.push(() => {
-        clearTimeout(timer);
-        resolve();
-      });
-    });
+    const woken = new AbortController();
+    this.#waiting.push(() => woken.abort());
+    return this.#options.clock.sleep(timeoutMs, woken.signal);
   }
 
   #wake(): void {

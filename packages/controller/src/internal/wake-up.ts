@@ -1,26 +1,31 @@
+import type { Clock } from "@reprise/engine";
+
 /** A sleep that others can end. */
 export class WakeUp {
-  #wake: (() => void) | undefined;
+  readonly #clock: Clock;
+  #sleeping: AbortController | undefined;
   #missed = false;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
 
   /** Ends the present wait, or the next one at once. */
   wake(): void {
-    if (this.#wake === undefined) this.#missed = true;
-    else this.#wake();
+    const sleeping = this.#sleeping;
+    this.#sleeping = undefined;
+    if (sleeping === undefined) this.#missed = true;
+    else sleeping.abort();
   }
 
-  wait(timeoutMs: number): Promise<void> {
+  async wait(timeoutMs: number): Promise<void> {
     if (this.#missed) {
       this.#missed = false;
-      return Promise.resolve();
+      return;
     }
-    return new Promise((resolve) => {
-      const timer = setTimeout(() => this.#wake?.(), timeoutMs);
-      this.#wake = () => {
-        clearTimeout(timer);
-        this.#wake = undefined;
-        resolve();
-      };
-    });
+    const sleeping = new AbortController();
+    this.#sleeping = sleeping;
+    await this.#clock.sleep(timeoutMs, sleeping.signal);
+    this.#sleeping = undefined;
   }
 }

@@ -1,5 +1,5 @@
-import { setTimeout as sleep } from "node:timers/promises";
 import {
+  type Clock,
   type CommitRecord,
   type ControlState,
   type DeploymentEntry,
@@ -48,12 +48,14 @@ const nameOf = ({ topic, partition }: TopicPartition): string => `${topic}/${par
 /** Looks at Kafka from time to time: commit records, ends of inputs. Remembers enough of the past to tell lags and rates. */
 export class Observer {
   readonly #cluster: Cluster;
+  readonly #clock: Clock;
   readonly #watched = new Map<string, Watched>();
   readonly #reading = new Map<string, Promise<Seen>>();
   readonly #ends = new Map<string, { end: InputEnd; readonly samples: EndSamples }>();
 
-  constructor(cluster: Cluster) {
+  constructor(cluster: Cluster, clock: Clock) {
     this.#cluster = cluster;
+    this.#clock = clock;
   }
 
   observation(deployment: string): DeploymentObservation | undefined {
@@ -78,7 +80,7 @@ export class Observer {
         }
       }),
     );
-    const nowMs = Date.now();
+    const nowMs = this.#clock.epochMs();
     // Publishers' positions first: what their followers are compared with must be of the same look.
     for (const { entry, seen } of looks) if (seen !== undefined) this.#notePositions(entry, seen.tasks, nowMs);
     for (const { entry, seen } of looks) if (seen !== undefined) this.#observe(state, entry, seen, nowMs);
@@ -127,7 +129,7 @@ export class Observer {
       this.#reading.set(id, reading);
     }
     const abort = new AbortController();
-    const patience = sleep(patienceMs, undefined, { signal: abort.signal }).catch(() => undefined);
+    const patience = this.#clock.sleep(patienceMs, abort.signal).then(() => undefined);
     try {
       return await Promise.race([reading, patience]);
     } finally {
@@ -148,7 +150,7 @@ export class Observer {
     if (partitions.size === 0) return;
     const asked = [...partitions.values()];
     const ends = await this.#cluster.ends(asked);
-    const nowMs = Date.now();
+    const nowMs = this.#clock.epochMs();
     for (const [index, one] of asked.entries()) {
       const end = ends[index];
       if (end === undefined) continue;

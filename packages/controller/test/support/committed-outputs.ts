@@ -1,3 +1,4 @@
+import { systemClock } from "@reprise/engine";
 import { createAdmin, createColumnarReader } from "@reprise/kafka";
 import { TopicTail } from "../../src/control/topic-tail.ts";
 
@@ -15,6 +16,7 @@ export async function committedOutputs(bootstrap: string, topic: string, partiti
     const reader = await createColumnarReader({ bootstrap });
     const found: FakeOutput[] = [];
     const tail = new TopicTail({
+      clock: systemClock,
       reader,
       partition: { topic, partition },
       from: 0,

@@ -21,6 +21,7 @@ import {
   transactionalIdOf,
   type TransactionalWriter,
   type WorkerAnnouncement,
+  systemClock,
 } from "@reprise/engine";
 import {
   createAdmin,
@@ -83,6 +84,7 @@ export class FakeWorker {
     const { bootstrap, deployment } = this.#options;
     const reader = await createColumnarReader({ bootstrap });
     const tail = new TopicTail({
+      clock: systemClock,
       reader,
       partition: { topic: controlTopic, partition: 0 },
       from: 0,

@@ -1,5 +1,5 @@
-import { setImmediate as nextTurn } from "node:timers/promises";
 import { type Interrupted, notInterrupted, Stopped } from "../internal/stopped.ts";
+import { type Clock, systemClock } from "../ports/clock.ts";
 import type { LogReader } from "../ports/log-reader.ts";
 import type { TopicOffsets } from "../ports/topic-offsets.ts";
 import type { ControlRecord } from "./control-event.ts";
@@ -15,10 +15,12 @@ export class ControlLogTail {
   position = 0;
   private readonly reader: LogReader;
   private readonly offsets: TopicOffsets;
+  private readonly clock: Clock;
 
-  constructor(reader: LogReader, offsets: TopicOffsets) {
+  constructor(reader: LogReader, offsets: TopicOffsets, clock: Clock = systemClock) {
     this.reader = reader;
     this.offsets = offsets;
+    this.clock = clock;
     reader.assign(partition, 0);
   }
 
@@ -48,7 +50,7 @@ export class ControlLogTail {
     while (this.position < end) {
       if (interrupted()) throw new Stopped();
       await this.reader.wait(1000);
-      await nextTurn();
+      await this.clock.nextTurn();
       this.poll();
     }
   }

@@ -1,9 +1,9 @@
-import { setImmediate as nextTurn, setTimeout as sleep } from "node:timers/promises";
 import { RepriseError } from "@reprise/schema";
 import type { DeployedRoute, DeploymentSpec } from "../control/control-event.ts";
 import type { ControlLogTail } from "../control/control-log-tail.ts";
 import type { CompiledRoute } from "../definition/compiled-processor.ts";
 import { Stopped } from "../internal/stopped.ts";
+import type { Clock } from "../ports/clock.ts";
 import type { LogReader, PartitionEnd } from "../ports/log-reader.ts";
 import type { TopicOffsets } from "../ports/topic-offsets.ts";
 import type { GroupOffsets, Membership, RecordHeader, TransactionalWriter, TransactionOutcome } from "../ports/transactional-writer.ts";
@@ -13,6 +13,7 @@ import { endsOf } from "./origin-stamp.ts";
 import { RouteTask } from "./route-task.ts";
 
 export interface RouteSessionOptions {
+  readonly clock: Clock;
   readonly spec: DeploymentSpec;
   readonly deployed: DeployedRoute;
   readonly route: CompiledRoute;
@@ -70,13 +71,14 @@ const maxAbortsInRow = 5;
 export class RouteSession {
   readonly tasks = new Map<number, RouteTask>();
   private readonly options: RouteSessionOptions;
+  private readonly clock: Clock;
   private readonly limits: RouteLimits;
   private demands: Demand[] = [];
   private stopping = false;
   private failed: unknown;
   private initialised = false;
   private abortsInRow = 0;
-  private lastCommitMs = performance.now();
+  private lastCommitMs: number;
   /** Since when a partition has had nothing more. */
   private readonly drainedSinceMs = new Map<number, number>();
   private blockedSinceMs: number | undefined;
@@ -84,6 +86,8 @@ export class RouteSession {
 
   constructor(options: RouteSessionOptions) {
     this.options = options;
+    this.clock = options.clock;
+    this.lastCommitMs = this.clock.elapsedMs();
     this.limits = { ...defaultRouteLimits, ...options.limits };
   }
 
@@ -146,7 +150,7 @@ export class RouteSession {
       if (this.stopping) return (await this.commit()) === "fenced" ? "fenced" : "stopped";
       const progressed = this.turn();
       if (this.commitIsDue() && (await this.commit()) === "fenced") return "fenced";
-      if (progressed) await nextTurn();
+      if (progressed) await this.clock.nextTurn();
       else await this.idle();
     }
   }
@@ -157,7 +161,7 @@ export class RouteSession {
     });
     await Promise.race([this.options.reader.wait(idleMs), woken]);
     this.wake = undefined;
-    await nextTurn();
+    await this.clock.nextTurn();
   }
 
   private async meetDemands(): Promise<"met" | "fenced"> {
@@ -222,7 +226,7 @@ export class RouteSession {
 
   /** Routes of the partition that is furthest behind. True when something was routed. */
   private turn(): boolean {
-    const nowMs = performance.now();
+    const nowMs = this.clock.elapsedMs();
     let next: RouteTask | undefined;
     let behind: RouteTask | undefined;
     for (const [partition, task] of this.tasks) {
@@ -256,11 +260,11 @@ export class RouteSession {
       news ||= task.hasNews;
     }
     if (records >= this.limits.maxRecords || bytes >= this.limits.maxBytes) return true;
-    return news && performance.now() - this.lastCommitMs >= this.options.spec.commitIntervalMs;
+    return news && this.clock.elapsedMs() - this.lastCommitMs >= this.options.spec.commitIntervalMs;
   }
 
   private async commit(): Promise<"done" | "fenced"> {
-    this.lastCommitMs = performance.now();
+    this.lastCommitMs = this.clock.elapsedMs();
     const tasks = [...this.tasks.values()].filter((task) => task.hasNews);
     if (tasks.length === 0) return "done";
     const { writer, deployed, observer } = this.options;
@@ -315,7 +319,7 @@ export class RouteSession {
       throw new RepriseError("KAFKA_FAILED", `${this.abortsInRow} transactions in a row were aborted: ${String(outcome.cause)}`, {
         cause: outcome.cause,
       });
-    } else await sleep(idleMs);
+    } else await this.clock.sleep(idleMs);
     await this.open(partitions);
     return "done";
   }

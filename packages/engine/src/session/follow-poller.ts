@@ -1,6 +1,6 @@
-import { setTimeout as sleep } from "node:timers/promises";
 import { type CommitRecord, decodeCommitRecord } from "../commit/commit-record.ts";
 import { groupOf } from "../control/names.ts";
+import type { Clock } from "../ports/clock.ts";
 import type { GroupOffsets } from "../ports/transactional-writer.ts";
 import type { FollowBounds } from "./publication.ts";
 
@@ -14,15 +14,17 @@ export class FollowPoller {
   private readonly groupOffsets: GroupOffsets;
   private readonly leadTopic: string;
   private readonly intervalMs: number;
+  private readonly clock: Clock;
   private partitions: readonly number[] = [];
   private stopped = false;
   private running: Promise<void> | undefined;
   private readonly onChange: () => void;
 
-  constructor(groupOffsets: GroupOffsets, leadTopic: string, intervalMs: number, onChange: () => void) {
+  constructor(groupOffsets: GroupOffsets, leadTopic: string, intervalMs: number, clock: Clock, onChange: () => void) {
     this.groupOffsets = groupOffsets;
     this.leadTopic = leadTopic;
     this.intervalMs = intervalMs;
+    this.clock = clock;
     this.onChange = onChange;
   }
 
@@ -43,7 +45,7 @@ export class FollowPoller {
     while (!this.stopped) {
       const { publisher, partitions } = this;
       if (publisher !== undefined && partitions.length > 0) await this.read(publisher, partitions);
-      await sleep(this.intervalMs);
+      await this.clock.sleep(this.intervalMs);
     }
   }
 

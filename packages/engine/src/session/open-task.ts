@@ -1,4 +1,3 @@
-import { setImmediate as nextTurn } from "node:timers/promises";
 import { RepriseError } from "@reprise/schema";
 import { type CommitRecord, decodeCommitRecord } from "../commit/commit-record.ts";
 import { DeltaAssembler } from "../commit/delta.ts";
@@ -248,7 +247,7 @@ async function applyDeltas(
           if (interrupted()) throw new Stopped();
           await options.systemReader.wait(100);
           // A reader with something else to take answers at once: let I/O have its turn.
-          await nextTurn();
+          await options.clock.nextTurn();
           continue;
         }
         position = columns.nextOffset;

@@ -2,6 +2,7 @@ import type { CompiledProcessor } from "../definition/compiled-processor.ts";
 import type { DeploymentSpec } from "../control/control-event.ts";
 import type { ControlLogTail } from "../control/control-log-tail.ts";
 import type { CheckpointStore } from "../ports/checkpoint-store.ts";
+import type { Clock } from "../ports/clock.ts";
 import { defaultMaxHeldRecords } from "../order/time-order.ts";
 import type { LogReader } from "../ports/log-reader.ts";
 import type { StateStoreEngine } from "../ports/state-store.ts";
@@ -48,6 +49,7 @@ export const defaultLimits: SessionLimits = {
 
 /** What a worker session needs from outside. */
 export interface SessionOptions {
+  readonly clock: Clock;
   readonly spec: DeploymentSpec;
   readonly processor: CompiledProcessor;
   readonly writer: TransactionalWriter;

@@ -1,9 +1,9 @@
-import { setImmediate as nextTurn, setTimeout as sleep } from "node:timers/promises";
 import { RepriseError } from "@reprise/schema";
 import { decodeCommitRecord } from "../commit/commit-record.ts";
 import { deltaTopicOf, groupOf } from "../control/names.ts";
 import { Stopped } from "../internal/stopped.ts";
 import { type PreparedCommit, Task } from "../task/task.ts";
+import type { Clock } from "../ports/clock.ts";
 import type { PartitionEnd } from "../ports/log-reader.ts";
 import type { TransactionOutcome } from "../ports/transactional-writer.ts";
 import { writeCheckpoint } from "./checkpointer.ts";
@@ -36,6 +36,7 @@ const maxAbortsInRow = 5;
 export class Session {
   readonly tasks = new Map<number, RunningTask>();
   private readonly options: SessionOptions;
+  private readonly clock: Clock;
   private readonly committer: Committer;
   private readonly poller: FollowPoller;
   private demands: Demand[] = [];
@@ -52,9 +53,10 @@ export class Session {
 
   constructor(options: SessionOptions) {
     this.options = options;
+    this.clock = options.clock;
     this.committer = new Committer(options);
-    this.lastCommitMs = performance.now();
-    this.poller = new FollowPoller(options.groupOffsets, this.leadTopic, options.limits.followIntervalMs, () => this.awake());
+    this.lastCommitMs = this.clock.elapsedMs();
+    this.poller = new FollowPoller(options.groupOffsets, this.leadTopic, options.limits.followIntervalMs, this.clock, () => this.awake());
   }
 
   /** The newest known end of an input partition. */
@@ -143,7 +145,7 @@ export class Session {
       if (this.stopping) return this.tasks.size > 0 && (await this.commitAll(true)) === "fenced" ? "fenced" : "stopped";
       const progressed = await this.turn();
       if (progressed === "fenced") return "fenced";
-      if (progressed) await nextTurn();
+      if (progressed) await this.clock.nextTurn();
       else await this.idle();
     }
   }
@@ -154,7 +156,7 @@ export class Session {
     });
     await Promise.race([this.options.reader.wait(idleMs), woken]);
     this.wake = undefined;
-    await nextTurn();
+    await this.clock.nextTurn();
   }
 
   private async meetDemands(): Promise<"met" | "fenced"> {
@@ -189,7 +191,7 @@ export class Session {
 
   private async open(partition: number): Promise<void> {
     const { options } = this;
-    const started = performance.now();
+    const started = this.clock.elapsedMs();
     const opened = await openTaskStore(options, partition, this.interrupted);
     const broadcasts = options.spec.broadcasts ?? [];
     const reader = new TaskReader(
@@ -220,7 +222,7 @@ export class Session {
       await reader.close().catch(() => undefined);
       throw error;
     }
-    const now = performance.now();
+    const now = this.clock.elapsedMs();
     this.tasks.set(partition, {
       task,
       store: opened.store,
@@ -257,18 +259,18 @@ export class Session {
     }
     this.updateRole();
     let records = 0;
-    let yieldedMs = performance.now();
+    let yieldedMs = this.clock.elapsedMs();
     for (const [partition, running] of this.tasks) {
       const { task } = running;
-      if (performance.now() - yieldedMs > longestRoundMs) {
-        await nextTurn();
-        yieldedMs = performance.now();
+      if (this.clock.elapsedMs() - yieldedMs > longestRoundMs) {
+        await this.clock.nextTurn();
+        yieldedMs = this.clock.elapsedMs();
       }
       if (applyRole(task, this.role, this.bounds)) this.options.observer.startedPublishing(partition);
-      const started = performance.now();
+      const started = this.clock.elapsedMs();
       const n = await task.step();
       records += n;
-      if (n > 0) this.options.observer.stepped(partition, n, performance.now() - started);
+      if (n > 0) this.options.observer.stepped(partition, n, this.clock.elapsedMs() - started);
       this.report(running);
     }
     if (this.commitIsDue() && (await this.commitAll(false)) === "fenced") return "fenced";
@@ -300,13 +302,13 @@ export class Session {
     }
     if (first || rows >= limits.maxChangedRows || bytes >= limits.maxOutputBytes) return true;
     const interval = live ? spec.commitIntervalMs : Math.max(spec.commitIntervalMs, limits.buildingCommitIntervalMs);
-    return performance.now() - this.lastCommitMs >= interval;
+    return this.clock.elapsedMs() - this.lastCommitMs >= interval;
   }
 
   /** Commits every task that moved. `flush`: also bring the local stores up to it (before giving tasks away, and at the end). */
   private async commitAll(flush: boolean): Promise<"committed" | "fenced"> {
     if (this.parked) return "committed";
-    this.lastCommitMs = performance.now();
+    this.lastCommitMs = this.clock.elapsedMs();
     const commits: TaskCommit[] = [];
     for (const running of this.tasks.values()) {
       const { task, committed } = running;
@@ -321,11 +323,11 @@ export class Session {
       if (flush) for (const running of this.tasks.values()) await this.flush(running);
       return "committed";
     }
-    const started = performance.now();
+    const started = this.clock.elapsedMs();
     const outcome = await this.committer.commit(commits);
     const end = await this.settle(outcome, commits);
     if (end === "fenced") return "fenced";
-    if (outcome.kind === "committed") this.options.observer.committed(commits.length, performance.now() - started);
+    if (outcome.kind === "committed") this.options.observer.committed(commits.length, this.clock.elapsedMs() - started);
     if (flush) for (const running of this.tasks.values()) await this.flush(running);
     return "committed";
   }
@@ -370,7 +372,7 @@ export class Session {
           });
         }
         for (const { task } of commits) await this.reopen(task.partition);
-        await sleep(idleMs);
+        await this.clock.sleep(idleMs);
         return "committed";
       case "in-doubt": {
         await this.initialise();
@@ -416,7 +418,7 @@ export class Session {
 
   private async flush(running: RunningTask): Promise<void> {
     const { task } = running;
-    running.lastFlushMs = performance.now();
+    running.lastFlushMs = this.clock.elapsedMs();
     if (task.unsavedRows === 0 && !running.committed) return;
     await task.flush();
   }
@@ -435,7 +437,7 @@ export class Session {
       if (!task.upToDate) continue;
       if (task.hasProgress && (await this.commitAll(false)) === "fenced") return "fenced";
       if (task.hasProgress || this.tasks.get(task.partition) !== running) continue;
-      const started = performance.now();
+      const started = this.clock.elapsedMs();
       const deltaFrom = await this.options.offsets.highWatermark({ topic: deltaTopicOf(this.options.spec.id), partition: task.partition });
       const prepared = task.prepare("live", 0, deltaFrom);
       // The base is derived from nothing that this commit could change: it may be written first, and must be.
@@ -445,7 +447,7 @@ export class Session {
       if (outcome.kind !== "committed") continue;
       await task.flush();
       this.options.observer.wentLive(task.partition);
-      this.options.observer.checkpointed(task.partition, 0, performance.now() - started);
+      this.options.observer.checkpointed(task.partition, 0, this.clock.elapsedMs() - started);
     }
     return "done";
   }
@@ -462,14 +464,14 @@ export class Session {
       await this.reopen(meta.partition);
       return false;
     }
-    running.lastCheckpointMs = performance.now();
+    running.lastCheckpointMs = this.clock.elapsedMs();
     return true;
   }
 
   /** Lazy writes to the local stores, and checkpoints from time to time. */
   private async upkeep(): Promise<void> {
     const { limits } = this.options;
-    const now = performance.now();
+    const now = this.clock.elapsedMs();
     for (const running of this.tasks.values()) {
       const { task } = running;
       if (task.hasProgress || !running.committed) continue;
@@ -489,14 +491,14 @@ export class Session {
   private async beginCheckpoint(running: RunningTask): Promise<void> {
     const { task } = running;
     const { meta } = task;
-    running.lastCheckpointMs = performance.now();
+    running.lastCheckpointMs = this.clock.elapsedMs();
     // Nothing of n + 1 is produced yet, so its delta will be at or beyond this offset.
     const deltaFrom = await this.options.offsets.highWatermark({ topic: deltaTopicOf(this.options.spec.id), partition: task.partition });
     task.meta = { ...meta, deltaFrom };
     await this.flush(running);
-    const started = performance.now();
+    const started = this.clock.elapsedMs();
     running.checkpointing = writeCheckpoint(this.options.checkpoints, running.store, task.meta, this.options.limits.keptCheckpoints)
-      .then(() => this.options.observer.checkpointed(task.partition, meta.n, performance.now() - started))
+      .then(() => this.options.observer.checkpointed(task.partition, meta.n, this.clock.elapsedMs() - started))
       .catch((error: unknown) => {
         if (running.closing) return;
         this.options.observer.checkpointFailed(task.partition, error);

@@ -7,6 +7,7 @@ import {
   partitionForKey,
   RouteSession,
   RouteTask,
+  systemClock,
 } from "@reprise/engine";
 import { json, RepriseError, s } from "@reprise/schema";
 import { describe, expect, test } from "vitest";
@@ -83,6 +84,7 @@ class Router {
       writer.fate = fate;
       const membership = world.group.membership(member, process);
       this.session = new RouteSession({
+        clock: systemClock,
         spec,
         deployed: (spec.routes as NonNullable<typeof spec.routes>)[0] as never,
         route,

@@ -10,6 +10,7 @@ import {
   groupOf,
   type SessionOptions,
   type StoredRow,
+  systemClock,
   type TaskMeta,
   defaultLimits,
 } from "@reprise/engine";
@@ -85,6 +86,7 @@ async function setUp(publishes: boolean): Promise<void> {
   const control = new ControlLogTail(systemReader, process.offsets);
   await control.readToEnd();
   options = {
+    clock: systemClock,
     spec,
     groupOffsets: process.groupOffsets,
     offsets: process.offsets,

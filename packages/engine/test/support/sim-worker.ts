@@ -9,6 +9,7 @@ import {
   type SessionLimits,
   type SessionObserver,
   type SessionOptions,
+  systemClock,
   transactionalIdOf,
 } from "@reprise/engine";
 import { RepriseError, type ErrorCode } from "@reprise/schema";
@@ -116,6 +117,7 @@ export class SimWorker {
     const writer = new SimWriter(process, transactionalIdOf(spec.id, options.slot), groupOf(spec.id), (p) => group.owns(member, p));
     writer.fate = options.fate;
     const sessionOptions: SessionOptions = {
+      clock: systemClock,
       spec,
       processor,
       writer,

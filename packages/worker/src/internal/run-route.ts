@@ -9,6 +9,7 @@ import {
   RouteSession,
   routeTransactionalIdOf,
   type SessionEnd,
+  systemClock,
   type TopicOffsets,
 } from "@reprise/engine";
 import { createColumnarReader, createMembership, createTransactionalWriter } from "@reprise/kafka";
@@ -46,7 +47,19 @@ export async function runRouteSession(parts: RouteParts): Promise<SessionEnd> {
     onOwnerless: (partitions) => logger.warn({ partitions }, "partitions belong to no worker; making the group rebalance"),
   });
   const writer = createTransactionalWriter({ ...options, transactionalId: id, consumer: membership.consumer });
-  const session = new RouteSession({ spec, deployed, route, writer, membership, groupOffsets, reader, control, offsets, observer });
+  const session = new RouteSession({
+    clock: systemClock,
+    spec,
+    deployed,
+    route,
+    writer,
+    membership,
+    groupOffsets,
+    reader,
+    control,
+    offsets,
+    observer,
+  });
   parts.running(session);
   try {
     return await session.run();

@@ -1,5 +1,4 @@
-import { setTimeout as sleep } from "node:timers/promises";
-import type { SessionEnd } from "@reprise/engine";
+import type { Clock, SessionEnd } from "@reprise/engine";
 import { type ErrorCode, RepriseError } from "@reprise/schema";
 import { RestartPolicy } from "./restart-policy.ts";
 
@@ -14,6 +13,7 @@ const curable: ReadonlySet<string> = new Set<ErrorCode>([
 ]);
 
 export interface SessionLoopOptions {
+  readonly clock: Clock;
   readonly runSession: () => Promise<SessionEnd>;
   /** The control log up to its end; throws when the signal is given while it waits. */
   readonly readControl: () => Promise<void>;
@@ -35,10 +35,10 @@ export interface SessionLoopOptions {
  * @throws what no session cures
  */
 export async function runSessions(options: SessionLoopOptions): Promise<"stopped" | "retired"> {
-  const { signal } = options;
+  const { clock, signal } = options;
   const policy = new RestartPolicy();
   while (!signal.aborted) {
-    const started = performance.now();
+    const started = clock.elapsedMs();
     const intents = options.intentsAway();
     let reason: string;
     let failure: unknown;
@@ -59,9 +59,9 @@ export async function runSessions(options: SessionLoopOptions): Promise<"stopped
     }
     // The fence of a cutover away from us is no surprise: open anew at once, as its follower.
     const expected = reason === "PRODUCER_FENCED" && options.intentsAway() > intents;
-    const delayMs = policy.delayAfter(performance.now() - started, expected);
+    const delayMs = policy.delayAfter(clock.elapsedMs() - started, expected);
     options.ended({ reason, delayMs, expected, ...(failure === undefined ? {} : { error: failure }) });
-    await sleep(delayMs, undefined, { signal }).catch(() => undefined);
+    await clock.sleep(delayMs, signal);
   }
   return "stopped";
 }

@@ -1,4 +1,4 @@
-import type { SessionEnd } from "@reprise/engine";
+import { type SessionEnd, systemClock } from "@reprise/engine";
 import { type ErrorCode, RepriseError } from "@reprise/schema";
 import { describe, expect, test } from "vitest";
 import { RestartPolicy } from "../../src/internal/restart-policy.ts";
@@ -13,6 +13,7 @@ function loop(ends: readonly (SessionEnd | Error)[], more: Partial<SessionLoopOp
   const ended: Ended[] = [];
   let sessions = 0;
   const options: SessionLoopOptions = {
+    clock: systemClock,
     runSession: async () => {
       const end = ends[sessions++];
       if (end instanceof Error) throw end;
