@@ -107,6 +107,14 @@ test("one worker, killed in the middle of 50,000 readings, gives what an undistu
     ).toBe(true);
 });
 
+test("`reprise verify` repeats it beside it", async () => {
+  const { status, answer } = await system.verify(first, "--from", "start");
+  expect(answer.verdicts).toHaveLength(2 * partitions);
+  for (const verdict of answer.verdicts) expect(verdict).not.toHaveProperty("mismatch");
+  expect({ status, ok: answer.ok }).toEqual({ status: 0, ok: true });
+  expect(answer.verdicts.every(({ records, compared }) => records > 1_000 && compared > 1)).toBe(true);
+});
+
 test("live, with nothing but the clock any more, the last session ends and every device is found silent at its time", async () => {
   await system.reaches(first, "Serving");
   const live = startLive(system, 1);

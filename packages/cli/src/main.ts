@@ -1,5 +1,5 @@
 import { CommanderError } from "commander";
-import { Reporter, UsageError } from "./output/reporter.ts";
+import { AnsweredNo, Reporter, UsageError } from "./output/reporter.ts";
 import { processTerminal, type Terminal } from "./output/terminal.ts";
 import { createProgram } from "./program.ts";
 
@@ -24,6 +24,7 @@ export async function main(args: readonly string[], terminal: Terminal = process
       reporter.failure(new UsageError(error.message.replace(/^error: /, "")));
       return 2;
     }
+    if (error instanceof AnsweredNo) return 1;
     reporter.failure(error);
     return error instanceof UsageError ? 2 : 1;
   } finally {

@@ -9,6 +9,7 @@ import { addReadCommand } from "./commands/read.ts";
 import { addRetireCommand } from "./commands/retire.ts";
 import { addSendCommand } from "./commands/send.ts";
 import { addStatusCommand } from "./commands/status.ts";
+import { addVerifyCommand } from "./commands/verify.ts";
 import type { Reporter } from "./output/reporter.ts";
 import type { Terminal } from "./output/terminal.ts";
 
@@ -32,6 +33,7 @@ export function createProgram(reporter: Reporter, terminal: Terminal): Command {
   addGetCommand(program, reporter);
   addSendCommand(program, reporter);
   addReadCommand(program, reporter, terminal);
+  addVerifyCommand(program, reporter);
   addProcessCommands(program);
   return program;
 }

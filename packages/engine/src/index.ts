@@ -79,5 +79,14 @@ export {
   type ViewResult,
   viewOf,
 } from "./view/task-views.ts";
+export {
+  type Mismatch,
+  type ReplayVariant,
+  replayVariants,
+  type RowDifference,
+  type TaskVerdict,
+  verifyTask,
+  type VerifyOptions,
+} from "./verify/verify-task.ts";
 export { EndSamples } from "./lag/end-samples.ts";
 export type { RunningTask } from "./session/running-task.ts";

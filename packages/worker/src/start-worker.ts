@@ -1,29 +1,21 @@
 import { join } from "node:path";
 import { localCheckpointStore } from "@reprise/checkpoint";
 import {
-  type CompiledProcessor,
-  ControlLogTail,
-  compileProcessor,
   defaultLimits,
   type DeployedRoute,
-  type DeploymentSpec,
   groupOf,
   type GroupOffsets,
-  type LogReader,
   type RunningTask,
   type RouteObserver,
   type RouteSession,
-  routeTopicOf,
   Session,
   type SessionEnd,
   type StateStoreEngine,
   systemClock,
   type TaskHooks,
-  type TopicOffsets,
   transactionalIdOf,
 } from "@reprise/engine";
 import {
-  createAdmin,
   createColumnarReader,
   createGroupOffsets,
   createMembership,
@@ -34,16 +26,14 @@ import { createMetrics, type Metrics } from "@reprise/metrics";
 import { RepriseError } from "@reprise/schema";
 import { memoryEngine, rocksDbEngine } from "@reprise/state";
 import { type Logger, pino } from "pino";
-import { checkInputs } from "./check-inputs.ts";
 import { startWorkerServer } from "./http/worker-server.ts";
 import { Announcer } from "./internal/announcer.ts";
 import { CloseList } from "./internal/close-list.ts";
 import { lateRanges } from "./internal/late-log.ts";
+import { openDeployment, type OpenDeployment } from "./internal/open-deployment.ts";
 import { runRouteSession } from "./internal/run-route.ts";
 import { runSessions } from "./internal/session-loop.ts";
-import { topicOffsets } from "./internal/topic-offsets.ts";
 import { Trust } from "./internal/trust.ts";
-import { loadArtifact } from "./load-artifact.ts";
 import { RouteMetrics } from "./route-metrics.ts";
 import { sampleIntervalMs, WorkerMetrics } from "./worker-metrics.ts";
 import type { WorkerOptions } from "./worker-options.ts";
@@ -74,55 +64,21 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
 
 async function start(options: WorkerOptions, opened: CloseList): Promise<Worker> {
   const logger = (options.logger ?? pino()).child({ deployment: options.deployment, slot: options.slot });
-  const admin = createAdmin(options);
-  opened.add(() => admin.close());
-  await admin.waitReachable(options.reachableTimeoutMs ?? 30_000);
-  const offsets = topicOffsets(admin);
-  const systemReader = await createColumnarReader({ ...options, clientId: `reprise-system-${options.deployment}-${options.slot}` });
-  opened.add(() => systemReader.close());
-  const control = await openControl(systemReader, offsets);
-  const entry = control.state.deployments.get(options.deployment);
-  if (entry === undefined)
-    throw new RepriseError("DEPLOYMENT_UNKNOWN", `there is no deployment ${options.deployment}`, {
-      details: { deployment: options.deployment },
-    });
-  const { spec } = entry;
+  const deployed = await openDeployment({ ...options, clientId: `reprise-system-${options.deployment}-${options.slot}` }, opened);
+  const { spec } = deployed;
   if (!Number.isInteger(options.slot) || options.slot < 0 || options.slot >= spec.maxSlots) {
     throw new RepriseError("INVALID_ARGUMENT", `slot ${options.slot} of ${spec.id} is not below its ${spec.maxSlots} slots`, {
       details: { slot: options.slot },
     });
   }
-  const processor = compileProcessor(
-    await loadArtifact(options.artifactFolder, spec),
-    spec.params,
-    (rekey) => spec.routes?.find(({ name }) => name === rekey)?.topic ?? routeTopicOf(spec.id, rekey),
-  );
-  await checkInputs(spec, offsets);
-  const run = new WorkerRun({ options, logger, spec, processor, control, offsets, systemReader, opened });
+  const run = new WorkerRun({ ...deployed, options, logger, opened });
   await run.start();
   return run;
 }
 
-async function openControl(reader: LogReader, offsets: TopicOffsets): Promise<ControlLogTail> {
-  const control = new ControlLogTail(reader, offsets);
-  try {
-    await control.readToEnd();
-  } catch (cause) {
-    if (RepriseError.is(cause) && cause.code === "TOPIC_MISSING")
-      throw new RepriseError("CONTROL_LOST", "the control topic does not exist", { cause });
-    throw cause;
-  }
-  return control;
-}
-
-interface RunParts {
+interface RunParts extends OpenDeployment {
   readonly options: WorkerOptions;
   readonly logger: Logger;
-  readonly spec: DeploymentSpec;
-  readonly processor: CompiledProcessor;
-  readonly control: ControlLogTail;
-  readonly offsets: TopicOffsets;
-  readonly systemReader: LogReader;
   /** What has to be closed at the end, whatever the end is. */
   readonly opened: CloseList;
 }

@@ -1,5 +1,8 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { join } from "node:path";
+import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type RunningDev, startDev } from "@reprise/cli";
 import type { DeploymentStatus } from "@reprise/controller";
@@ -18,6 +21,16 @@ export interface InputRecord {
 }
 
 const patienceMs = 240_000;
+
+export interface VerifyAnswer {
+  readonly ok: boolean;
+  readonly verdicts: readonly {
+    readonly records: number;
+    readonly compared: number;
+    readonly flagged: number;
+    readonly mismatch?: object;
+  }[];
+}
 
 /** A Kafka of its own, a controller and workers as processes, and clients to load, follow and judge them. */
 export class System {
@@ -104,6 +117,25 @@ export class System {
       );
       return there ? (records as CommitRecord[]) : undefined;
     });
+  }
+
+  /** What `reprise verify` answers of a deployment, and its exit status. */
+  async verify(id: string, ...flags: string[]): Promise<{ readonly status: number; readonly answer: VerifyAnswer }> {
+    const folder = join(this.#folder, "dev");
+    const args = ["verify", id, "--json", "--bootstrap", this.dev.bootstrap, ...flags];
+    const child = spawn(
+      process.execPath,
+      [
+        join(repositoryFolder(), "packages/cli/bin/reprise.mjs"),
+        ...args,
+        ...["--artifacts", join(folder, "artifacts"), "--checkpoints", join(folder, "checkpoints")],
+      ],
+      { stdio: ["ignore", "pipe", "inherit"] },
+    );
+    const lines: string[] = [];
+    createInterface({ input: child.stdout }).on("line", (line) => lines.push(line));
+    const [status] = (await once(child, "close")) as [number];
+    return { status, answer: JSON.parse(lines.at(-1) ?? "{}") as VerifyAnswer };
   }
 
   /** What is on topics now. */

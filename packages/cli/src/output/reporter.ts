@@ -78,3 +78,6 @@ function failureOf(error: unknown): { code: string; message: string; action: str
 
 /** The command line itself is wrong: exit status 2. */
 export class UsageError extends Error {}
+
+/** What was asked is answered, and the answer is no: exit status 1, with nothing more to say. */
+export class AnsweredNo extends Error {}

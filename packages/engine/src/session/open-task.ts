@@ -7,8 +7,8 @@ import type { CheckpointManifest } from "../ports/checkpoint-store.ts";
 import type { StateStore } from "../ports/state-store.ts";
 import { decodeRows } from "../state/row-buffer.ts";
 import { metaRowKey } from "../state/row-key.ts";
-import { positionName } from "../task/position-name.ts";
 import { decodeMeta, encodeMeta, newTaskMeta, type TaskMeta } from "../task/task-meta.ts";
+import { earliestPositions } from "./earliest-positions.ts";
 import { openMigrated } from "./open-migrated.ts";
 import { type Discarded, folderOf, restoreCheckpoint } from "./restore-checkpoint.ts";
 import type { SessionOptions } from "./session-options.ts";
@@ -179,11 +179,7 @@ async function* basesOf(options: SessionOptions, partition: number, record: Comm
 async function fresh(options: SessionOptions, partition: number, mode: "building" | "live", how: string): Promise<Opened> {
   const folder = folderOf(options, partition);
   await options.stateEngine.destroy(folder);
-  const position: { [topic: string]: number } = {};
-  for (const { topic } of options.spec.inputs) position[topic] = await options.offsets.earliest({ topic, partition });
-  for (const { topic, partitions } of options.spec.broadcasts ?? []) {
-    for (let p = 0; p < partitions; p++) position[positionName(topic, p)] = await options.offsets.earliest({ topic, partition: p });
-  }
+  const position = await earliestPositions(options.spec, options.offsets, partition);
   const meta = newTaskMeta(options.spec.id, partition, mode, position);
   return { store: await options.stateEngine.open(folder), meta, storeIsEmpty: true, how };
 }

@@ -18,14 +18,14 @@ export interface Conversion {
 }
 
 /** Where a task's local store is. */
-export const folderOf = (options: SessionOptions, partition: number): string => `${options.stateFolder}/${partition}`;
+export const folderOf = (options: Pick<SessionOptions, "stateFolder">, partition: number): string => `${options.stateFolder}/${partition}`;
 
 /** Rows per write into the local store. */
 const batchRows = 10_000;
 
 /** Makes a task's local store out of a checkpoint that proves itself, as it is or converted. */
 export async function restoreCheckpoint(
-  options: SessionOptions,
+  options: Pick<SessionOptions, "stateFolder" | "stateEngine" | "checkpoints">,
   partition: number,
   manifest: CheckpointManifest,
   conversionOf?: (meta: TaskMeta) => Conversion,

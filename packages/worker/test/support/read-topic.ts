@@ -5,6 +5,7 @@ export interface ReadRecord {
   readonly key: string | null;
   readonly value: string | null;
   readonly timestampMs: number;
+  readonly offset: number;
   readonly headers: { readonly [name: string]: string };
   /** As they stand in the log. */
   readonly valueBytes: Buffer | null;
@@ -38,6 +39,7 @@ export async function readTopic(bootstrap: string, admin: Admin, topic: string):
               value: valueBytes?.toString() ?? null,
               valueBytes,
               timestampMs: columns.timestamps[i] as number,
+              offset: columns.offsets[i] as number,
               headers: { ...readHeaders(columns, i) },
             });
           }
