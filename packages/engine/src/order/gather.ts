@@ -23,18 +23,18 @@ export function gather(
   maxIdleMs: number,
   nowMs: () => number,
 ): void {
-  batch.size = 0;
+  batch.clear();
   state.exhausted = false;
   if (cursors.length === 1) {
     const only = cursors[0] as InputCursor;
-    while (batch.size < batch.capacity && only.advance()) {
+    while (!batch.full && only.advance()) {
       batch.push(only);
       only.consume();
     }
-    state.exhausted = batch.size < batch.capacity && only.drained() !== "no";
+    state.exhausted = !batch.full && only.drained() !== "no";
     return;
   }
-  while (batch.size < batch.capacity) {
+  while (!batch.full) {
     const next = smallestHead(cursors, maxIdleMs, nowMs);
     if (next === undefined) {
       state.exhausted = cursors.every((cursor) => cursor.advance() || cursor.drained() !== "no");

@@ -2,10 +2,17 @@ import type { RecordColumns } from "../ports/log-reader.ts";
 import type { KeyEntry } from "../state/key-entry.ts";
 import type { InputCursor } from "./input-cursor.ts";
 
+/** A batch takes no further record beyond this: what a step makes of it stays in memory until the commit. */
+const maxBatchBytes = 8 * 1024 * 1024;
+
 /** Records of a step, in the order in which they are processed. Filled anew each step; nothing is allocated per record. */
 export class RecordBatch {
   size = 0;
   readonly capacity: number;
+  /** Keys and values of what is in it. */
+  bytes = 0;
+  /** How many records it takes now, at most `capacity`. */
+  limit: number;
   readonly input: Int32Array;
   readonly row: Int32Array;
   readonly timeMs: Float64Array;
@@ -20,6 +27,7 @@ export class RecordBatch {
 
   constructor(capacity: number) {
     this.capacity = capacity;
+    this.limit = capacity;
     this.input = new Int32Array(capacity);
     this.row = new Int32Array(capacity);
     this.timeMs = new Float64Array(capacity);
@@ -31,14 +39,25 @@ export class RecordBatch {
     this.entry = new Array<KeyEntry | undefined>(capacity);
   }
 
+  get full(): boolean {
+    return this.size >= this.limit || this.bytes >= maxBatchBytes;
+  }
+
+  clear(): void {
+    this.size = 0;
+    this.bytes = 0;
+  }
+
   push(cursor: InputCursor): void {
     const i = this.size++;
+    const columns = cursor.columns as RecordColumns;
+    this.bytes += (columns.keyLengths[cursor.row] as number) + (columns.valueLengths[cursor.row] as number);
     this.input[i] = cursor.index;
     this.row[i] = cursor.row;
     this.timeMs[i] = cursor.timeMs;
     this.clockMs[i] = cursor.clockMs;
     this.watermarkMs[i] = cursor.watermarkMs;
-    this.columns[i] = cursor.columns as RecordColumns;
+    this.columns[i] = columns;
     this.value[i] = cursor.value;
     this.fault[i] = cursor.fault;
   }

@@ -18,16 +18,23 @@ export interface SessionLimits {
   readonly buildingCommitIntervalMs: number;
   /** A commit comes early beyond this many changed rows or bytes of outputs. */
   readonly maxChangedRows: number;
+  /** Of changed rows, as far as is known before they are encoded. */
+  readonly maxChangedBytes: number;
   readonly maxOutputBytes: number;
   /** Committed rows reach the local store at the latest then, or beyond this many. */
   readonly flushIntervalMs: number;
   readonly maxUnsavedRows: number;
+  readonly maxUnsavedBytes: number;
   readonly checkpointIntervalMs: number;
   readonly keptCheckpoints: number;
   readonly maxCachedKeysPerTask: number;
+  /** Of rows as they are stored; decoded they take several times as much. */
+  readonly maxCachedBytesPerTask: number;
   /** See TaskOptions; the same for all workers of a deployment. */
   readonly maxHeldRecordsPerTask: number;
   readonly batchRecords: number;
+  /** A task whose handlers are slow takes fewer records at a time, so that a step takes no longer. */
+  readonly longestStepMs: number;
   /** How often the publisher's committed position is read. */
   readonly followIntervalMs: number;
 }
@@ -36,14 +43,18 @@ export const defaultLimits: SessionLimits = {
   commitIntervalMs: 100,
   buildingCommitIntervalMs: 1000,
   maxChangedRows: 200_000,
+  maxChangedBytes: 32 * 1024 * 1024,
   maxOutputBytes: 32 * 1024 * 1024,
   flushIntervalMs: 10_000,
   maxUnsavedRows: 100_000,
+  maxUnsavedBytes: 32 * 1024 * 1024,
   checkpointIntervalMs: 60_000,
   keptCheckpoints: 2,
   maxCachedKeysPerTask: 200_000,
+  maxCachedBytesPerTask: 64 * 1024 * 1024,
   maxHeldRecordsPerTask: defaultMaxHeldRecords,
   batchRecords: 2048,
+  longestStepMs: 100,
   followIntervalMs: 100,
 };
 

@@ -211,6 +211,8 @@ export class Session {
       storeIsEmpty: opened.storeIsEmpty,
       hooks: options.hooks,
       maxCachedKeys: options.limits.maxCachedKeysPerTask,
+      maxCachedBytes: options.limits.maxCachedBytesPerTask,
+      longestStepMs: options.limits.longestStepMs,
       maxHeldRecords: options.limits.maxHeldRecordsPerTask,
       batchRecords: options.limits.batchRecords,
     });
@@ -291,16 +293,18 @@ export class Session {
   private commitIsDue(): boolean {
     const { limits, spec } = this.options;
     let rows = 0;
+    let changedBytes = 0;
     let bytes = 0;
     let live = false;
     let first = false;
     for (const { task, committed } of this.tasks.values()) {
       rows += task.state.changedRows;
+      changedBytes += task.state.changedBytes;
       bytes += task.outputBytes;
       live ||= task.meta.mode === "live";
       first ||= !committed && task.failure === undefined;
     }
-    if (first || rows >= limits.maxChangedRows || bytes >= limits.maxOutputBytes) return true;
+    if (first || rows >= limits.maxChangedRows || changedBytes >= limits.maxChangedBytes || bytes >= limits.maxOutputBytes) return true;
     const interval = live ? spec.commitIntervalMs : Math.max(spec.commitIntervalMs, limits.buildingCommitIntervalMs);
     return this.clock.elapsedMs() - this.lastCommitMs >= interval;
   }
@@ -476,7 +480,8 @@ export class Session {
       const { task } = running;
       if (task.hasProgress || !running.committed) continue;
       const due = now - running.lastFlushMs >= limits.flushIntervalMs && task.unsavedRows > 0;
-      if (due || task.unsavedRows >= limits.maxUnsavedRows) await this.flush(running);
+      const many = task.unsavedRows >= limits.maxUnsavedRows || task.state.unsavedBytes >= limits.maxUnsavedBytes;
+      if (due || many) await this.flush(running);
       if (
         task.meta.mode === "live" &&
         task.meta.n > 0 &&

@@ -27,6 +27,8 @@ export class KeyEntry {
   evicted = false;
   /** Used since the cache last looked for something to evict. */
   touched = true;
+  /** Of its rows, encoded. */
+  cachedBytes = 0;
   /** Rows that keep this entry from being evicted: dirty, or not yet in the store. */
   pins = 0;
 

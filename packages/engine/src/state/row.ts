@@ -19,6 +19,8 @@ export class Row {
   unsaved = false;
   /** The queue has an entry for it at this time, as far as is known: one that is removed and set again needs no other. */
   armedMs: number | undefined = undefined;
+  /** Encoded, key and value, as it was last read or written; 0: never. */
+  bytes = 0;
   /** Whether the digest counts this row, and with which hash. */
   counted = false;
   hash0 = 0;

@@ -44,6 +44,8 @@ export interface TaskStateOptions {
   readonly seed: number;
   /** Keys kept decoded. Dirty and unsaved ones stay beyond it until they are written. */
   readonly maxKeys: number;
+  /** The same, of rows as they are encoded. */
+  readonly maxBytes: number;
 }
 
 /** The rows that one commit changes, encoded. */
@@ -68,6 +70,11 @@ export class TaskState {
   private readonly entries = new Map<string, KeyEntry>();
   /** Rows of `mapSlots` in the cache, so that a commit need not count them. May be too high, after rows were made for a key that was evicted. */
   private mapRows = 0;
+  /** Of all cached rows. */
+  private bytes = 0;
+  private unsaved = 0;
+  /** Of a changed row, on the average of the last commit that changed some. */
+  private meanRowBytes = 64;
   private dirtyRows: Row[] = [];
   private preparedRows: Row[] = [];
   private unsavedRows: Row[] = [];
@@ -95,8 +102,22 @@ export class TaskState {
     return this.dirtyRows.length;
   }
 
+  get cachedBytes(): number {
+    return this.bytes;
+  }
+
+  /** Of what changed since the last commit, about: it is not encoded yet. */
+  get changedBytes(): number {
+    return this.dirtyRows.length * this.meanRowBytes;
+  }
+
   get unsavedCount(): number {
     return this.unsavedRows.length;
+  }
+
+  /** Of `unsavedCount` rows, encoded. */
+  get unsavedBytes(): number {
+    return this.unsaved;
   }
 
   /** The entry of a key; made when it is not cached, and then perhaps not loaded: see `load`. */
@@ -282,6 +303,7 @@ export class TaskState {
     }
     this.dirtyRows = [];
     this.preparedRows = kept;
+    if (kept.length > 0) this.meanRowBytes = (buffer.length - start) / kept.length;
     return { bytes: buffer.bytes.subarray(start, buffer.length), count: buffer.rows - rowsBefore };
   }
 
@@ -292,10 +314,19 @@ export class TaskState {
     if (row.value === undefined) {
       buffer.endRow(null);
       row.counted = false;
+      this.resize(row, 0);
       return;
     }
     buffer.endRow((this.options.slots[row.slot] as SlotCodec).encode(row.value));
+    this.resize(row, buffer.length - at);
     this.count(row, buffer.hashRow(at, this.options.seed));
+  }
+
+  private resize(row: Row, bytes: number): void {
+    const more = bytes - row.bytes;
+    row.bytes = bytes;
+    row.entry.cachedBytes += more;
+    if (!row.entry.evicted) this.bytes += more;
   }
 
   private count(row: Row, hash: Uint32Array): void {
@@ -315,6 +346,7 @@ export class TaskState {
       if (row.unsaved) row.entry.pins--;
       else {
         row.unsaved = true;
+        this.unsaved += row.bytes;
         this.unsavedRows.push(row);
       }
     }
@@ -334,6 +366,7 @@ export class TaskState {
   saved(): void {
     const rows = this.unsavedRows;
     this.unsavedRows = [];
+    this.unsaved = 0;
     if (rows.length > 0) this.storeIsEmpty = false;
     for (const row of rows) {
       row.unsaved = false;
@@ -347,19 +380,21 @@ export class TaskState {
   /** Keys are what is evicted; but a key that is always in use may have a map without end. Its oldest entries go when all maps are too many. */
   private trimMaps(): void {
     const maxRows = this.options.maxKeys * mapRowsPerKey;
-    if (this.mapRows <= maxRows) return;
+    const { maxBytes } = this.options;
+    if (this.mapRows <= maxRows && this.bytes <= maxBytes) return;
     this.mapRows = 0;
     for (const entry of this.entries.values()) this.mapRows += this.mapRowsOf(entry);
-    if (this.mapRows <= maxRows) return;
+    if (this.mapRows <= maxRows && this.bytes <= maxBytes) return;
     let over = this.mapRows - maxRows / 2;
     for (const entry of this.entries.values()) {
       for (const slot of this.mapSlots) {
         for (const [id, row] of entry.many[slot] ?? []) {
-          if (over <= 0) return;
+          if (over <= 0 && this.bytes <= maxBytes / 2) return;
           if (row.dirty || row.unsaved) continue;
           if (row.value !== undefined) entry.complete = false;
           entry.many[slot]?.delete(id);
           entry.sortedIds = undefined;
+          this.resize(row, 0);
           this.mapRows--;
           over--;
         }
@@ -376,10 +411,11 @@ export class TaskState {
   /** CLOCK over the map's insertion order: an entry that was used gets a second chance at the back. */
   evict(): void {
     let over = this.entries.size - this.options.maxKeys;
-    if (over <= 0) return;
+    const { maxBytes } = this.options;
+    if (over <= 0 && this.bytes <= maxBytes) return;
     let looks = this.entries.size * 2;
     for (const entry of this.entries.values()) {
-      if (over <= 0 || looks-- <= 0) return;
+      if ((over <= 0 && this.bytes <= maxBytes) || looks-- <= 0) return;
       if (entry.pins > 0) continue;
       this.entries.delete(entry.id);
       if (entry.touched) {
@@ -388,6 +424,7 @@ export class TaskState {
         continue;
       }
       entry.evicted = true;
+      this.bytes -= entry.cachedBytes;
       this.mapRows -= this.mapRowsOf(entry);
       over--;
     }
@@ -527,6 +564,7 @@ export class TaskState {
     row.hash2 = hash[2] as number;
     row.hash3 = hash[3] as number;
     row.counted = true;
+    this.resize(row, this.scratch.length - at);
   }
 
   private clean(row: Row): void {

@@ -1,6 +1,6 @@
 /** What a task tells its worker while it processes. All are synchronous and cheap. */
 export interface TaskHooks {
-  /** Wall clock; only for holding back inputs that are drained, never for results. */
+  /** Wall clock; only for holding back inputs that are drained and for the size of batches, never for results. */
   nowMs(): number;
   log(level: "info" | "warn", message: string, fields: object | undefined): void;
   /** A counter that the processor declared. */

@@ -29,6 +29,7 @@ import { ChangeList } from "../window/change-list.ts";
 import type { DueWindow, EmittingWindow, EmitWindow, KeyedWindow, WindowFault, WindowValues } from "../window/keyed-window.ts";
 import { countsBackMs } from "../window/lateness.ts";
 import { makeWindow } from "../window/make-window.ts";
+import { BatchPace } from "./batch-pace.ts";
 import { Frame } from "./frame.ts";
 import { HandlerContext } from "./handler-context.ts";
 import { readHeaders } from "./record-headers.ts";
@@ -52,7 +53,11 @@ export interface TaskOptions {
   readonly storeIsEmpty: boolean;
   readonly hooks?: TaskHooks;
   readonly maxCachedKeys?: number;
+  /** Of rows as they are stored; default 64 MiB. */
+  readonly maxCachedBytes?: number;
   readonly batchRecords?: number;
+  /** Steps take fewer records where these would take longer. Default: they take `batchRecords`. */
+  readonly longestStepMs?: number;
   readonly maxIdleMs?: number;
   /**
    * Records that may wait for their time with `order: "event-time"`; default 1,000,000. Results depend on it when it is reached, so that it has to stay
@@ -130,6 +135,7 @@ export class Task {
   private readonly frame = new Frame();
   private readonly context: HandlerContext;
   private readonly batch: RecordBatch;
+  private readonly pace: BatchPace;
   private readonly merge: GatherState;
   /** With `order: "event-time"`. */
   private readonly timeOrder: TimeOrder | undefined;
@@ -163,6 +169,7 @@ export class Task {
         decodeKey: (bytes) => processor.key.decode(bytes, 0, bytes.length),
         seed: options.partition,
         maxKeys: options.maxCachedKeys ?? 200_000,
+        maxBytes: options.maxCachedBytes ?? 64 * 1024 * 1024,
       },
       options.storeIsEmpty,
     );
@@ -205,6 +212,7 @@ export class Task {
       },
     });
     this.batch = new RecordBatch(options.batchRecords ?? 2048);
+    this.pace = new BatchPace(this.batch.capacity, options.longestStepMs ?? Number.POSITIVE_INFINITY);
     this.timeOrder = processor.heldSlot === undefined ? undefined : this.makeTimeOrder(processor.heldSlot);
   }
 
@@ -332,7 +340,8 @@ export class Task {
 
   private nextBatch(): KeyEntry[] {
     const { cursors, merge, before } = this;
-    if (this.failure !== undefined) this.batch.size = 0;
+    this.batch.limit = this.pace.records;
+    if (this.failure !== undefined) this.batch.clear();
     else {
       for (let k = 0; k < cursors.length; k++) {
         before.maxTimeMs[k] = (cursors[k] as InputCursor).maxTimeMs;
@@ -371,6 +380,13 @@ export class Task {
   }
 
   private processBatch(): number {
+    const begunMs = this.hooks.nowMs();
+    const records = this.processRecords();
+    this.pace.took(records, this.hooks.nowMs() - begunMs);
+    return records;
+  }
+
+  private processRecords(): number {
     const { batch, positions } = this;
     for (let i = 0; i < batch.size; i++) {
       const input = batch.input[i] as number;

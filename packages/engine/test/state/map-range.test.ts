@@ -24,7 +24,10 @@ class CountingStore extends MemoryStore {
 }
 
 const newState = (store: MemoryStore, maxKeys: number): TaskState =>
-  new TaskState({ store, slots: [entries], decodeKey: (bytes) => bytes.toString("latin1"), seed: 0, maxKeys }, store.rows.size === 0);
+  new TaskState(
+    { store, slots: [entries], decodeKey: (bytes) => bytes.toString("latin1"), seed: 0, maxKeys, maxBytes: Number.POSITIVE_INFINITY },
+    store.rows.size === 0,
+  );
 
 async function flush(state: TaskState, store: MemoryStore): Promise<void> {
   state.mark();

@@ -16,8 +16,8 @@ const json = (kind: SlotCodec["kind"]): SlotCodec => ({
 const slots: readonly SlotCodec[] = [json("single"), json("windows"), json("entries"), json("single")];
 const seed = 3;
 
-const newState = (store: MemoryStore, maxKeys = 1000, empty = store.rows.size === 0): TaskState =>
-  new TaskState({ store, slots, decodeKey: (bytes) => bytes.toString("latin1"), seed, maxKeys }, empty);
+const newState = (store: MemoryStore, maxKeys = 1000, empty = store.rows.size === 0, maxBytes = Number.POSITIVE_INFINITY): TaskState =>
+  new TaskState({ store, slots, decodeKey: (bytes) => bytes.toString("latin1"), seed, maxKeys, maxBytes }, empty);
 
 /** The digest of rows by a scan over all of them. */
 function scanDigest(rows: Iterable<readonly [Buffer, unknown]>): string {
@@ -64,6 +64,7 @@ class Pair {
   readonly store = new MemoryStore();
   readonly model = new Model();
   readonly maxKeys: number;
+  readonly maxBytes: number;
   readonly random: Random;
   state: TaskState;
   readonly keys: readonly string[];
@@ -73,7 +74,25 @@ class Pair {
     this.random = new Random(seedOf);
     this.maxKeys = this.random.pick([0, 1, 2, 5, 1000]);
     this.keys = Array.from({ length: this.random.pick([1, 3, 12]) }, (_, i) => `key${i}`);
-    this.state = newState(this.store, this.maxKeys);
+    this.maxBytes = this.random.pick([0, 30, 200, Number.POSITIVE_INFINITY]);
+    this.state = this.newState();
+  }
+
+  private newState(): TaskState {
+    return newState(this.store, this.maxKeys, this.store.rows.size === 0, this.maxBytes);
+  }
+
+  /** What it says of its size is what its rows say; of what may go, no more is kept than fits. */
+  private compareSizes(): void {
+    let bytes = 0;
+    for (const id of this.keys) {
+      const entry = this.state.peek(id);
+      const rows = [...(entry?.single ?? []), ...(entry?.many ?? []).flatMap((some) => [...(some?.values() ?? [])])];
+      const own = rows.reduce((sum, row) => sum + (row?.bytes ?? 0), 0);
+      expect(entry?.cachedBytes ?? 0).toBe(own);
+      bytes += own;
+    }
+    expect(this.state.cachedBytes).toBe(bytes);
   }
 
   row(entry: KeyEntry, slot: number, sub: string): Row {
@@ -143,6 +162,7 @@ class Pair {
     this.state.fold();
     this.model.committed = new Map(this.model.current);
     this.state.evict();
+    this.compareSizes();
     this.compareQueries();
   }
 
@@ -167,6 +187,8 @@ class Pair {
   async flush(): Promise<void> {
     await this.store.write(this.state.unsavedWrites());
     this.state.saved();
+    this.compareSizes();
+    expect(this.state.cachedBytes).toBeLessThanOrEqual(this.maxBytes);
     this.model.stored = new Map(this.model.committed);
     expect(Object.fromEntries([...this.store.rows].map(([k, { value }]) => [k, JSON.parse(Buffer.from(value).toString("utf8"))]))).toEqual(
       Object.fromEntries(this.model.stored),
@@ -176,7 +198,7 @@ class Pair {
   /** The process dies: what was flushed is left. */
   crash(): void {
     const { model } = this;
-    this.state = newState(this.store, this.maxKeys);
+    this.state = this.newState();
     model.current = new Map(model.stored);
     model.committed = new Map(model.stored);
     const all = [...model.stored].map(([k, v]): [Buffer, unknown] => [Buffer.from(k, "latin1"), v]);
