@@ -63,7 +63,7 @@ export const metricTable = {
   reprise_commit_duration_seconds: worker("histogram", [], "From the first call of a commit until Kafka has decided it.", commitSeconds),
   reprise_batch_duration_seconds: worker("histogram", [], "Time in handlers, timers and windows per batch.", commitSeconds),
   reprise_batch_records: worker("histogram", [], "Records per batch.", batchRecords),
-  reprise_tasks: worker("gauge", ["state"], "Tasks of this worker by state."),
+  reprise_tasks: worker("gauge", ["state"], "Tasks of this worker by state: publishing, following, opening, failed."),
   reprise_restarts_total: worker("counter", ["reason"], "Times that a task or the producer was opened anew, by error code."),
   // State
   reprise_state_bytes: worker("gauge", task, "Size of the local store, roughly."),

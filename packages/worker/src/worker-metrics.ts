@@ -73,10 +73,13 @@ export class WorkerMetrics {
       this.onTasksChanged();
     },
     taskFailed: (partition, error) => {
-      const message = error instanceof Error ? error.message : String(error);
-      this.failures.set(partition, { partition, code: codeOf(error), message });
+      this.fail(partition, error);
       this.logger.error({ partition, err: error }, "task stopped");
-      this.onTasksChanged();
+    },
+    openingFailed: (partition, error, final) => {
+      this.fail(partition, error);
+      if (final) this.logger.error({ partition, err: error }, "task can't be opened");
+      else this.logger.warn({ partition, err: error }, "task can't be opened yet; trying again");
     },
     wentLive: (partition) => this.logger.info({ partition }, "task is live"),
     startedPublishing: (partition) => this.logger.info({ partition }, "task publishes"),
@@ -97,6 +100,12 @@ export class WorkerMetrics {
     published: (topic, records) => this.metrics.counter("reprise_output_records_total").inc({ topic }, records),
   };
 
+  private fail(partition: number, error: unknown): void {
+    const message = error instanceof Error ? error.message : String(error);
+    this.failures.set(partition, { partition, code: codeOf(error), message });
+    this.onTasksChanged();
+  }
+
   sessionEnded(reason: string): void {
     this.metrics.counter("reprise_restarts_total").inc({ reason });
   }
@@ -108,6 +117,9 @@ export class WorkerMetrics {
     const publishing = running.filter(({ task }) => task.publishing).length;
     this.metrics.gauge("reprise_tasks").set({ state: "publishing" }, publishing);
     this.metrics.gauge("reprise_tasks").set({ state: "following" }, running.length - publishing);
+    this.metrics
+      .gauge("reprise_tasks")
+      .set({ state: "opening" }, session.opening.filter((partition) => !this.failures.has(partition)).length);
     this.metrics.gauge("reprise_tasks").set({ state: "failed" }, this.failures.size);
     for (const task of session.tasks.values()) this.sampleTask(task, session, nowMs);
   }

@@ -1,6 +1,7 @@
 import { deadLetterTopicOf } from "@reprise/engine";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { type Deployed, Lab, type LocalWorker, type TestRecord } from "./support/lab.ts";
+import { healthOf } from "./support/health.ts";
+import { type Deployed, Lab, type TestRecord } from "./support/lab.ts";
 import { readMetrics, sumOf } from "./support/metrics.ts";
 import { until } from "./support/until.ts";
 
@@ -11,17 +12,6 @@ beforeAll(async () => {
 });
 
 afterAll(() => lab.close());
-
-interface Health {
-  readonly status: number;
-  readonly ok: boolean;
-  readonly failures: readonly { readonly partition: number; readonly code: string; readonly message: string }[];
-}
-
-async function healthOf({ worker }: LocalWorker): Promise<Health> {
-  const answer = await fetch(`${worker.url}/healthz`);
-  return { ...((await answer.json()) as Omit<Health, "status">), status: answer.status };
-}
 
 const good = (seq: number): TestRecord => ({ key: "a", value: { seq, fault: "" } });
 const faulty = (seq: number, fault: string): TestRecord => ({ key: "a", value: { seq, fault } });

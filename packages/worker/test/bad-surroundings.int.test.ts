@@ -9,6 +9,7 @@ import { pino } from "pino";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { startChild } from "../../../test/support/child-process.ts";
 import { canMount, mountSmallDisk } from "../../../test/support/small-disk.ts";
+import { failuresOf, healthOf } from "./support/health.ts";
 import { type Deployed, failureOf, Lab } from "./support/lab.ts";
 import { asRecords, asText, expectedTotals, payments } from "./support/payments.ts";
 import { until } from "./support/until.ts";
@@ -28,12 +29,6 @@ async function refusal(deployed: Deployed, given: Partial<WorkerOptions> = {}): 
       .then(({ done }) => done)
       .catch((error: unknown) => error),
   );
-}
-
-/** What a worker that was at work ends with. */
-async function ending(deployed: Deployed, given: Partial<WorkerOptions> = {}): Promise<ReturnType<typeof failureOf>> {
-  const { worker } = await deployed.startWorker(given);
-  return failureOf(await worker.done.catch((error: unknown) => error));
 }
 
 describe("a worker refuses to start", () => {
@@ -91,7 +86,7 @@ describe("a worker refuses to start", () => {
   });
 });
 
-describe("a worker ends rather than jump", () => {
+describe("a task stops rather than jump, and the others of its worker go on", () => {
   const all = payments(2_000);
 
   async function workedOn(): Promise<Deployed> {
@@ -105,39 +100,52 @@ describe("a worker ends rather than jump", () => {
 
   test("when records that it has not read are gone, and names where", async () => {
     const deployed = await workedOn();
-    await deployed.send(asRecords(payments(500, { from: 2_000 })));
+    const more = payments(500, { from: 2_000 });
+    await deployed.send(asRecords(more));
     const before = await deployed.committed();
     const [, end] = await lab.admin.endOffsets(deployed.input);
     await lab.admin.deleteRecords([{ topic: deployed.input, partition: 1, beforeOffset: (end as number) - 1 }]);
-    const { code, message } = await ending(deployed);
-    expect(code).toBe("INPUT_TRUNCATED");
-    expect(message).toContain(deployed.input);
-    expect(message).toContain(String(before[1]));
+    const local = await deployed.startWorker();
+    const [failure] = await failuresOf(local, 1);
+    expect(failure).toMatchObject({ partition: 1, code: "INPUT_TRUNCATED" });
+    expect(failure?.message).toContain(deployed.input);
+    expect(failure?.message).toContain(String(before[1]));
+    const ends = await lab.admin.endOffsets(deployed.input);
+    await until("the others", async () => (await deployed.committed()).every((offset, p) => p === 1 || offset === ends[p]));
     expect((await deployed.committed())[1]).toBe(before[1]);
+    expect(await healthOf(local)).toMatchObject({ status: 503, ok: false });
+    await local.worker.stop();
+    const expected = expectedTotals([...all, ...more]);
+    expect(asText(await deployed.outputs()).filter((_, p) => p !== 1)).toEqual(expected.filter((_, p) => p !== 1));
   });
 
   test("when its committed offsets are gone", async () => {
     const deployed = await workedOn();
     // The group outlives its member by the session time-out: a static member does not leave.
     await until("the group to be empty", () => lab.admin.deleteGroups([groupOf(deployed.id)]).then(() => true), 30_000);
-    const { code, message, details } = await ending(deployed);
-    expect(code).toBe("DELTAS_LOST");
-    expect(message).toMatch(/committed offsets are gone/);
-    expect(details).toMatchObject({ deployment: deployed.id });
+    const local = await deployed.startWorker();
+    for (const { code, message } of await failuresOf(local, 4)) {
+      expect(code).toBe("DELTAS_LOST");
+      expect(message).toContain(deployed.id);
+      expect(message).toMatch(/committed offsets are gone/);
+    }
+    await local.worker.stop();
     expect(asText(await deployed.outputs())).toEqual(expectedTotals(all));
   });
 
   test("when its topic is deleted and created anew under its hands", async () => {
     const deployed = await lab.deploy({ source: "totals" });
-    const { worker } = await deployed.startWorker();
+    const local = await deployed.startWorker();
     await deployed.send(asRecords(all));
     await deployed.committedAll();
     await lab.admin.deleteTopics([deployed.input]);
     await lab.admin.createTopics([{ name: deployed.input, partitions: 4 }]);
     await deployed.send(asRecords(payments(50)));
-    const { code, message } = failureOf(await worker.done.catch((error: unknown) => error));
-    expect(["TOPIC_RECREATED", "TOPIC_MISSING"]).toContain(code);
-    expect(message).toContain(deployed.input);
+    for (const { code, message } of await failuresOf(local, 4)) {
+      expect(["TOPIC_RECREATED", "TOPIC_MISSING"]).toContain(code);
+      expect(message).toContain(deployed.input);
+    }
+    await local.worker.stop();
     expect(asText(await deployed.outputs())).toEqual(expectedTotals(all));
   });
 });

@@ -2,6 +2,7 @@ import { existsSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { failuresOf } from "./support/health.ts";
 import { type Deployed, Lab, openings } from "./support/lab.ts";
 import { asRecords, asText, expectedTotals, payments } from "./support/payments.ts";
 import { until } from "./support/until.ts";
@@ -68,6 +69,10 @@ test("without a checkpoint it says so, and which deployment it was to begin with
   };
   const second = await lab.deploy(wish);
   await rm(second.checkpointFolder, { recursive: true, force: true });
-  const child = second.startChild();
-  expect(await child.failure()).toMatchObject({ code: "CHECKPOINT_MISSING", details: { deployment: second.id, checkpointOf: first.id } });
+  const local = await second.startWorker();
+  for (const { code, message } of await failuresOf(local, 4)) {
+    expect(code).toBe("CHECKPOINT_MISSING");
+    expect(message).toContain(`of ${second.id}: no checkpoint of ${first.id}`);
+  }
+  await local.worker.stop();
 });

@@ -1,5 +1,6 @@
 import type { LateCount, Session } from "@reprise/engine";
 import { createMetrics } from "@reprise/metrics";
+import { RepriseError } from "@reprise/schema";
 import { pino } from "pino";
 import { beforeEach, describe, expect, test } from "vitest";
 import { WorkerMetrics } from "../src/worker-metrics.ts";
@@ -7,6 +8,7 @@ import { WorkerMetrics } from "../src/worker-metrics.ts";
 interface FakeTask {
   readonly partition: number;
   publishing?: boolean;
+  opening?: boolean;
   failure?: unknown;
   position?: number;
   bound?: number;
@@ -17,35 +19,38 @@ interface FakeTask {
 /** A session as far as the metrics look at it. */
 function sessionOf(...fakes: readonly FakeTask[]): Session {
   const tasks = new Map(
-    fakes.map(({ partition, publishing = false, failure, position = 0, bound = Number.POSITIVE_INFINITY, late = [] }) => [
-      partition,
-      {
-        store: { approximateSizeBytes: () => 7 },
-        task: {
-          partition,
-          publishing,
-          failure,
-          streamTimeMs: 5_000,
-          lateMerged: 0,
-          faults: [],
-          late,
-          heldRecords: 0,
-          counters: {
-            records: position,
-            ...{ lateDropped: 0, lateDeadLettered: 0, lateHandled: 0, skipped: 0, deadLetters: 0 },
-            ...{ lateRecords: 0, releasedEarly: 0, watermarkIgnored: 0, itemsUnknown: 0 },
+    fakes
+      .filter(({ opening }) => opening !== true)
+      .map(({ partition, publishing = false, failure, position = 0, bound = Number.POSITIVE_INFINITY, late = [] }) => [
+        partition,
+        {
+          store: { approximateSizeBytes: () => 7 },
+          task: {
+            partition,
+            publishing,
+            failure,
+            streamTimeMs: 5_000,
+            lateMerged: 0,
+            faults: [],
+            late,
+            heldRecords: 0,
+            counters: {
+              records: position,
+              ...{ lateDropped: 0, lateDeadLettered: 0, lateHandled: 0, skipped: 0, deadLetters: 0 },
+              ...{ lateRecords: 0, releasedEarly: 0, watermarkIgnored: 0, itemsUnknown: 0 },
+            },
+            state: { hits: 0, misses: 0 },
+            position: { in: position },
+            meta: { position: { in: position } },
+            cursors: [{ input: { topic: "in" }, bound }],
           },
-          state: { hits: 0, misses: 0 },
-          position: { in: position },
-          meta: { position: { in: position } },
-          cursors: [{ input: { topic: "in" }, bound }],
         },
-      },
-    ]),
+      ]),
   );
   const end = (partition: number): number => fakes.find((f) => f.partition === partition)?.end ?? 0;
   return {
     tasks,
+    opening: fakes.filter(({ opening }) => opening === true).map(({ partition }) => partition),
     endOf: (_topic: string, partition: number) => ({ lastStableOffset: end(partition), highWatermark: end(partition), logStartOffset: 0 }),
   } as unknown as Session;
 }
@@ -69,8 +74,32 @@ describe("a worker's metrics", () => {
   test("count every task in one state", async () => {
     const failed = { partition: 2, publishing: true, failure: new Error("x") };
     worker.observer.taskFailed(2, failed.failure);
-    worker.sample(sessionOf({ partition: 0, publishing: true }, { partition: 1 }, failed));
-    expect(await values("reprise_tasks")).toEqual({ '{state="publishing"}': 1, '{state="following"}': 1, '{state="failed"}': 1 });
+    // Of those that open, one has met an error and is tried again, one can't be opened at all.
+    worker.observer.openingFailed(4, new RepriseError("CHECKPOINT_FAILED", "the store is away"), false);
+    worker.observer.openingFailed(5, new RepriseError("DELTAS_LOST", "none is left"), true);
+    worker.sample(
+      sessionOf(
+        { partition: 0, publishing: true },
+        { partition: 1 },
+        failed,
+        { partition: 3, opening: true },
+        { partition: 4, opening: true },
+      ),
+    );
+    expect(await values("reprise_tasks")).toEqual({
+      '{state="publishing"}': 1,
+      '{state="following"}': 1,
+      '{state="opening"}': 1,
+      '{state="failed"}': 3,
+    });
+    expect([...worker.failures.values()].map(({ partition, code }) => [partition, code])).toEqual([
+      [2, "UNKNOWN"],
+      [4, "CHECKPOINT_FAILED"],
+      [5, "DELTAS_LOST"],
+    ]);
+    worker.observer.taskOpened(4, "checkpoint 3", 1);
+    worker.observer.taskClosed(5);
+    expect([...worker.failures.keys()]).toEqual([2]);
   });
 
   test("say that a publisher is not behind itself, and how far a follower is behind it", async () => {

@@ -1,5 +1,6 @@
 import { RepriseError } from "@reprise/schema";
 import type { Manifest } from "@reprise/processor";
+import type { Interrupted } from "../internal/stopped.ts";
 import { planMigration, type StateMigration } from "../migrate/plan-migration.ts";
 import { RowMigration } from "../migrate/row-migration.ts";
 import type { StateStore } from "../ports/state-store.ts";
@@ -19,14 +20,21 @@ export interface MigratedStore {
  * The state of an older deployment's newest checkpoint that verifies, as the beginning of this one's: it goes on building from where that stood.
  * @throws RepriseError CHECKPOINT_MISSING · STATE_INCOMPATIBLE
  */
-export async function openMigrated(options: SessionOptions, partition: number, from: string): Promise<MigratedStore> {
+export async function openMigrated(
+  options: SessionOptions,
+  partition: number,
+  from: string,
+  interrupted: Interrupted,
+): Promise<MigratedStore> {
   const older = options.control.state.deployments.get(from)?.spec;
   const reasons: string[] = [];
   if (older !== undefined) {
     const plan = planMigration(older.manifest as unknown as Manifest, options.processor.definition.manifest);
     const notes = plan.notes.length === 0 ? "" : ` (${plan.notes.join(", ")})`;
     for (const manifest of await options.checkpoints.list({ deployment: from, partition })) {
-      const restored = await restoreCheckpoint(options, partition, manifest, (meta) => conversionOf(options, meta, plan, older.version));
+      const restored = await restoreCheckpoint(options, partition, manifest, interrupted, (meta) =>
+        conversionOf(options, meta, plan, older.version),
+      );
       if (!("discarded" in restored)) return { ...restored, how: `checkpoint ${manifest.n} of ${from}${notes}` };
       reasons.push(`checkpoint ${manifest.n}: ${restored.discarded}`);
     }

@@ -75,7 +75,9 @@ export async function openTaskStore(
     );
   }
   const opened =
-    record?.mode === "live" ? await openLive(options, partition, record, interrupted) : await openBuilding(options, partition, record);
+    record?.mode === "live"
+      ? await openLive(options, partition, record, interrupted)
+      : await openBuilding(options, partition, record, interrupted);
   return { ...opened, recorded: record !== undefined };
 }
 
@@ -85,7 +87,12 @@ export function publishesFromStart(options: SessionOptions): boolean {
   return first !== undefined && first.deployment === options.spec.id && Object.keys(first.from).length === 0;
 }
 
-async function openBuilding(options: SessionOptions, partition: number, record: CommitRecord | undefined): Promise<Opened> {
+async function openBuilding(
+  options: SessionOptions,
+  partition: number,
+  record: CommitRecord | undefined,
+  interrupted: Interrupted,
+): Promise<Opened> {
   const local = await openLocal(options, partition);
   const manifests = await options.checkpoints.list({ deployment: options.spec.id, partition });
   const lost = decidedBefore(local?.meta, manifests);
@@ -104,7 +111,7 @@ async function openBuilding(options: SessionOptions, partition: number, record: 
   if (local !== undefined)
     return { store: local.store, meta: { ...local.meta, mode: "building", n: 0 }, storeIsEmpty: false, how: "local store" };
   for (const manifest of manifests) {
-    const restored = await restoreCheckpoint(options, partition, manifest);
+    const restored = await restoreCheckpoint(options, partition, manifest, interrupted);
     if ("discarded" in restored) continue;
     return {
       store: restored.store,
@@ -114,7 +121,7 @@ async function openBuilding(options: SessionOptions, partition: number, record: 
     };
   }
   const { start } = options.spec;
-  if (start !== "earliest") return { ...(await openMigrated(options, partition, start.checkpointOf)), storeIsEmpty: false };
+  if (start !== "earliest") return { ...(await openMigrated(options, partition, start.checkpointOf, interrupted)), storeIsEmpty: false };
   return fresh(options, partition, "building", "empty state");
 }
 
@@ -130,7 +137,7 @@ async function openLive(options: SessionOptions, partition: number, record: Comm
   // After the commit record was read: the deltas of every decided commit lie below this.
   const end = await options.offsets.highWatermark({ topic: deltaTopicOf(options.spec.id), partition });
   const reasons: string[] = [];
-  for await (const base of basesOf(options, partition, record, reasons)) {
+  for await (const base of basesOf(options, partition, record, reasons, interrupted)) {
     const result = await followDeltas(options, partition, base, record, end, interrupted).catch(async (error: unknown) => {
       // The next session opens the store again: left open, it would be locked.
       await base.store.close().catch(() => undefined);
@@ -150,7 +157,13 @@ async function openLive(options: SessionOptions, partition: number, record: Comm
 }
 
 /** Step 5: what can be the base, best first. */
-async function* basesOf(options: SessionOptions, partition: number, record: CommitRecord, reasons: string[]): AsyncGenerator<Base> {
+async function* basesOf(
+  options: SessionOptions,
+  partition: number,
+  record: CommitRecord,
+  reasons: string[],
+  interrupted: Interrupted,
+): AsyncGenerator<Base> {
   const local = await openLocal(options, partition);
   if (local !== undefined) {
     if (local.meta.mode === "live" && local.meta.n <= record.n) yield { ...local, how: "local store" };
@@ -164,7 +177,7 @@ async function* basesOf(options: SessionOptions, partition: number, record: Comm
       reasons.push(`checkpoint ${manifest.n}: newer than the commit record`);
       continue;
     }
-    const restored = await restoreCheckpoint(options, partition, manifest);
+    const restored = await restoreCheckpoint(options, partition, manifest, interrupted);
     if ("discarded" in restored) reasons.push(`checkpoint ${manifest.n}: ${restored.discarded}`);
     else yield { ...restored, how: `checkpoint ${manifest.n}` };
   }
@@ -204,8 +217,8 @@ async function openLocal(options: SessionOptions, partition: number): Promise<{ 
   return undefined;
 }
 
-/** Deltas that are gone or damaged lead nowhere from this base (step 7); another one may need fewer of them. */
-const unreadable: ReadonlySet<string> = new Set(["INPUT_TRUNCATED", "BATCH_CORRUPT", "DELTAS_LOST"]);
+/** Deltas that are gone or damaged, or a damaged store, lead nowhere from this base (step 7); another one may need fewer of them. */
+const unreadable: ReadonlySet<string> = new Set(["INPUT_TRUNCATED", "BATCH_CORRUPT", "DELTAS_LOST", "STATE_CORRUPT"]);
 
 async function followDeltas(...args: Parameters<typeof applyDeltas>): Promise<Opened | Discarded> {
   try {
@@ -256,6 +269,9 @@ async function applyDeltas(
             return { discarded: `delta ${whole.n} follows the digest ${whole.before}, ours is ${meta.digest}` };
           meta = whole.meta;
           await base.store.write([...decodeRows(whole.rows), { key: metaRowKey, value: encodeMeta(meta) }]);
+          // Others run meanwhile: a store that answers at once must not keep them from it.
+          await options.clock.nextTurn();
+          if (interrupted()) throw new Stopped();
         }
       }
     } finally {

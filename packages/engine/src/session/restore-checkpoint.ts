@@ -1,4 +1,5 @@
 import { RepriseError } from "@reprise/schema";
+import { type Interrupted, Stopped } from "../internal/stopped.ts";
 import type { CheckpointManifest } from "../ports/checkpoint-store.ts";
 import type { RowWrite, StateStore, StoredRow } from "../ports/state-store.ts";
 import { RowDigest } from "../state/row-digest.ts";
@@ -23,11 +24,12 @@ export const folderOf = (options: Pick<SessionOptions, "stateFolder">, partition
 /** Rows per write into the local store. */
 const batchRows = 10_000;
 
-/** Makes a task's local store out of a checkpoint that proves itself, as it is or converted. */
+/** Makes a task's local store out of a checkpoint that proves itself, as it is or converted. Throws `Stopped` when `interrupted` says so on the way. */
 export async function restoreCheckpoint(
-  options: Pick<SessionOptions, "stateFolder" | "stateEngine" | "checkpoints">,
+  options: Pick<SessionOptions, "stateFolder" | "stateEngine" | "checkpoints" | "clock">,
   partition: number,
   manifest: CheckpointManifest,
+  interrupted: Interrupted,
   conversionOf?: (meta: TaskMeta) => Conversion,
 ): Promise<{ store: StateStore; meta: TaskMeta } | Discarded> {
   const meta = decodeMeta(manifest.meta);
@@ -37,7 +39,11 @@ export async function restoreCheckpoint(
   const store = await options.stateEngine.open(folder);
   try {
     const conversion = conversionOf?.(meta);
-    const { read, written } = await copyRows(store, options.checkpoints.read(manifest), partition, conversion);
+    const pause = async (): Promise<void> => {
+      await options.clock.nextTurn();
+      if (interrupted()) throw new Stopped();
+    };
+    const { read, written } = await copyRows(store, options.checkpoints.read(manifest), partition, pause, conversion);
     if (read !== meta.digest) {
       await store.close();
       return { discarded: `its rows have the digest ${read}, it says ${meta.digest}` };
@@ -52,11 +58,12 @@ export async function restoreCheckpoint(
   }
 }
 
-/** Copies rows into a store; the digests over all that were read and written come from a scan, which proves them. */
+/** Copies rows into a store, with pauses in which others run; the digests over all that were read and written come from a scan, which proves them. */
 async function copyRows(
   store: StateStore,
   chunks: AsyncIterable<readonly StoredRow[]>,
   seed: number,
+  pause: () => Promise<void>,
   conversion: Conversion | undefined,
 ): Promise<{ readonly read: string; readonly written: string }> {
   const read = new RowDigest(seed);
@@ -74,6 +81,7 @@ async function copyRows(
       await store.write(batch);
       batch = [];
     }
+    await pause();
   }
   if (batch.length > 0) await store.write(batch);
   return { read: read.hex, written: written.hex };

@@ -1,6 +1,17 @@
 import type { StateStore } from "../ports/state-store.ts";
-import type { Task } from "../task/task.ts";
+import type { PreparedCommit, Task } from "../task/task.ts";
 import type { TaskReader } from "./task-reader.ts";
+
+/** The state at which a task goes live, on its way to the checkpoint store. The task stands still until it is durable and decided. */
+export interface Base {
+  readonly prepared: PreparedCommit;
+  readonly startedMs: number;
+  state: "writing" | "durable" | "failed";
+  /** Tries that failed in a row. */
+  failures: number;
+  /** `failed`: when to try again. */
+  retryMs: number;
+}
 
 /** A task of a session with what the session does for it. */
 export interface RunningTask {
@@ -11,6 +22,8 @@ export interface RunningTask {
   lastCheckpointMs: number;
   /** A checkpoint is being written in the background. */
   checkpointing: Promise<void> | undefined;
+  /** While it goes live. */
+  base: Base | undefined;
   /** Its store is being closed: a checkpoint that is under way fails, and nobody needs to know. */
   closing: boolean;
   /** The failure was told. */

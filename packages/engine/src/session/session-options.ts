@@ -89,6 +89,8 @@ export interface SessionObserver {
   taskOpened(partition: number, how: string, durationMs: number): void;
   taskClosed(partition: number): void;
   taskFailed(partition: number, error: unknown): void;
+  /** A task can't be opened. `final`: not by another try either; else it is tried again after a pause, and `taskOpened` tells when it went well. */
+  openingFailed(partition: number, error: unknown, final: boolean): void;
   wentLive(partition: number): void;
   startedPublishing(partition: number): void;
   committed(tasks: number, durationMs: number): void;

@@ -2,18 +2,19 @@ import { RepriseError } from "@reprise/schema";
 import { decodeCommitRecord } from "../commit/commit-record.ts";
 import { deltaTopicOf, groupOf } from "../control/names.ts";
 import { Stopped } from "../internal/stopped.ts";
-import { type PreparedCommit, Task } from "../task/task.ts";
+import type { PreparedCommit } from "../task/task.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { PartitionEnd } from "../ports/log-reader.ts";
 import type { TransactionOutcome } from "../ports/transactional-writer.ts";
 import { writeCheckpoint } from "./checkpointer.ts";
 import { Committer, type TaskCommit } from "./committer.ts";
 import { FollowPoller } from "./follow-poller.ts";
-import { openTaskStore } from "./open-task.ts";
-import { TaskReader } from "./task-reader.ts";
+import { Openings } from "./openings.ts";
 import { applyRole, type FollowBounds, followsWithin, isParked, roleOf, type Role } from "./publication.ts";
-import type { RunningTask } from "./running-task.ts";
+import type { Base, RunningTask } from "./running-task.ts";
 import type { SessionOptions } from "./session-options.ts";
+import { closeTask, startTask } from "./start-task.ts";
+import { faultOf } from "./task-fault.ts";
 
 /** How a session ended. `fenced`: another producer has the id (a cutover, a twin) or a transaction timed out: open a new session. */
 export type SessionEnd = "stopped" | "retired" | "fenced";
@@ -26,6 +27,11 @@ type Demand =
 const idleMs = 50;
 /** Tasks are stepped for so long before timers, sockets and requests get their turn. */
 const longestRoundMs = 20;
+/** Enough to overlap the waits of restoring; each may hold some megabytes of rows. */
+const openingsAtOnce = 4;
+/** Between two tries to write a base, while the checkpoint store is away. */
+const firstBasePauseMs = 500;
+const longestBasePauseMs = 30_000;
 /** More than a broker's hiccup: give up, and let a new session try. */
 const maxAbortsInRow = 5;
 
@@ -39,6 +45,7 @@ export class Session {
   private readonly clock: Clock;
   private readonly committer: Committer;
   private readonly poller: FollowPoller;
+  private readonly openings: Openings;
   private demands: Demand[] = [];
   private stopping = false;
   private failed: unknown;
@@ -56,12 +63,24 @@ export class Session {
     this.clock = options.clock;
     this.committer = new Committer(options);
     this.lastCommitMs = this.clock.elapsedMs();
+    this.openings = new Openings({
+      start: (wish, interrupted) => startTask(options, wish, interrupted),
+      atOnce: openingsAtOnce,
+      failed: (partition, error, final) => options.observer.openingFailed(partition, error, final),
+      changed: () => this.awake(),
+      clock: this.clock,
+    });
     this.poller = new FollowPoller(options.groupOffsets, this.leadTopic, options.limits.followIntervalMs, this.clock, () => this.awake());
   }
 
   /** The newest known end of an input partition. */
   endOf(topic: string, partition: number): PartitionEnd | undefined {
     return this.options.reader.end({ topic, partition });
+  }
+
+  /** Tasks that are assigned and don't run yet. */
+  get opening(): readonly number[] {
+    return this.openings.partitions;
   }
 
   private get leadTopic(): string {
@@ -108,6 +127,7 @@ export class Session {
     const failures: { readonly error: unknown }[] = [];
     this.poller.stop();
     for (const partition of [...this.tasks.keys()]) await this.close(partition).catch((error: unknown) => failures.push({ error }));
+    await this.openings.close().catch((error: unknown) => failures.push({ error }));
     for (const demand of this.demands) if (demand.kind === "close") demand.done();
     this.demands = [];
     this.stopping = true;
@@ -135,13 +155,14 @@ export class Session {
 
   private async loop(): Promise<SessionEnd> {
     for (;;) {
-      if (this.failed !== undefined)
-        throw this.failed instanceof Error ? this.failed : new Error("the session failed", { cause: this.failed });
+      const failure = this.failed ?? this.openings.failure;
+      if (failure !== undefined) throw failure instanceof Error ? failure : new Error("the session failed", { cause: failure });
       this.options.control.poll();
       const { state } = this.options.control.state.deployments.get(this.options.spec.id) ?? {};
       if (state === "Retiring" || state === "Retired") return "retired";
       const met = await this.meetDemands();
       if (met === "fenced") return "fenced";
+      this.adopt();
       if (this.stopping) return this.tasks.size > 0 && (await this.commitAll(true)) === "fenced" ? "fenced" : "stopped";
       const progressed = await this.turn();
       if (progressed === "fenced") return "fenced";
@@ -164,11 +185,12 @@ export class Session {
     for (let demand = this.demands[0]; demand !== undefined; demand = this.demands[0]) {
       if (demand.kind === "open") {
         if (!this.initialised) await this.initialise();
-        for (const partition of demand.partitions) if (!this.tasks.has(partition)) await this.open(partition);
+        for (const partition of demand.partitions) if (!this.tasks.has(partition)) this.openings.begin({ partition, dropLocal: false });
         this.demands.shift();
         continue;
       }
-      const end = await this.commitAll(true);
+      // What is only being opened has nothing to commit, and is given up at once.
+      const end = demand.partitions.some((partition) => this.tasks.has(partition)) ? await this.commitAll(true) : "committed";
       for (const partition of demand.partitions) await this.close(partition);
       this.demands.shift();
       demand.done();
@@ -189,67 +211,29 @@ export class Session {
     this.parked = isParked(this.options.control.state, this.options.spec.id);
   }
 
-  private async open(partition: number): Promise<void> {
-    const { options } = this;
-    const started = this.clock.elapsedMs();
-    const opened = await openTaskStore(options, partition, this.interrupted);
-    const broadcasts = options.spec.broadcasts ?? [];
-    const reader = new TaskReader(
-      options.reader,
-      broadcasts.length === 0 ? undefined : await options.openReader(),
-      broadcasts.map(({ topic }) => topic),
-    );
-    const task = new Task({
-      processor: options.processor,
-      deployment: options.spec.id,
-      partition,
-      store: opened.store,
-      reader,
-      origins: new Map((options.spec.routes ?? []).map(({ topic, source }) => [topic, source.partitions])),
-      broadcasts: new Map(broadcasts.map(({ topic, partitions }) => [topic, partitions])),
-      meta: opened.meta,
-      storeIsEmpty: opened.storeIsEmpty,
-      hooks: options.hooks,
-      maxCachedKeys: options.limits.maxCachedKeysPerTask,
-      maxCachedBytes: options.limits.maxCachedBytesPerTask,
-      longestStepMs: options.limits.longestStepMs,
-      maxHeldRecords: options.limits.maxHeldRecordsPerTask,
-      batchRecords: options.limits.batchRecords,
-    });
-    try {
-      await task.restoreQueue();
-      for (const cursor of task.cursors) reader.assign(cursor.partition, cursor.position);
-    } catch (error) {
-      await opened.store.close().catch(() => undefined);
-      await reader.close().catch(() => undefined);
-      throw error;
+  /** Takes over what was opened beside the loop. */
+  private adopt(): void {
+    for (const { running, how, durationMs } of this.openings.takeStarted()) {
+      const { task, reader } = running;
+      try {
+        for (const cursor of task.cursors) reader.assign(cursor.partition, cursor.position);
+      } catch (error) {
+        if (faultOf(error) !== "task") throw error;
+        this.stopTask(running, error);
+      }
+      this.tasks.set(task.partition, running);
+      this.options.observer.taskOpened(task.partition, how, durationMs);
+      this.report(running);
     }
-    const now = this.clock.elapsedMs();
-    this.tasks.set(partition, {
-      task,
-      store: opened.store,
-      reader,
-      lastFlushMs: now,
-      lastCheckpointMs: now,
-      checkpointing: undefined,
-      closing: false,
-      reported: false,
-      lost: false,
-      committed: opened.recorded,
-    });
-    options.observer.taskOpened(partition, opened.how, now - started);
   }
 
   private async close(partition: number): Promise<void> {
+    if (this.openings.giveUp(partition)) this.options.observer.taskClosed(partition);
     const running = this.tasks.get(partition);
     if (running === undefined) return;
     this.tasks.delete(partition);
     for (const cursor of running.task.cursors) running.reader.unassign(cursor.partition);
-    // A checkpoint of a large state takes minutes, and a rebalance does not wait so long: it is given up with its scan.
-    running.closing = true;
-    await running.store.close();
-    await running.reader.close();
-    await running.checkpointing;
+    await closeTask(running);
     this.options.observer.taskClosed(partition);
   }
 
@@ -264,13 +248,14 @@ export class Session {
     let yieldedMs = this.clock.elapsedMs();
     for (const [partition, running] of this.tasks) {
       const { task } = running;
+      if (running.base !== undefined) continue;
       if (this.clock.elapsedMs() - yieldedMs > longestRoundMs) {
         await this.clock.nextTurn();
         yieldedMs = this.clock.elapsedMs();
       }
       if (applyRole(task, this.role, this.bounds)) this.options.observer.startedPublishing(partition);
       const started = this.clock.elapsedMs();
-      const n = await task.step();
+      const n = await this.step(running);
       records += n;
       if (n > 0) this.options.observer.stepped(partition, n, this.clock.elapsedMs() - started);
       this.report(running);
@@ -279,6 +264,25 @@ export class Session {
     if ((await this.goLive()) === "fenced") return "fenced";
     await this.upkeep();
     return records > 0;
+  }
+
+  /** What is wrong with a task's own input or store concerns that task. */
+  private async step(running: RunningTask): Promise<number> {
+    try {
+      return await running.task.step();
+    } catch (error) {
+      const corrupt = RepriseError.is(error) && error.code === "STATE_CORRUPT";
+      if (corrupt) await this.reopen(running.task.partition, true);
+      else if (faultOf(error) === "task") this.stopTask(running, error);
+      else throw error;
+      return 0;
+    }
+  }
+
+  /** It may have met the error in the middle of a batch: what it processed since its last commit is dropped with it. */
+  private stopTask(running: RunningTask, error: unknown): void {
+    running.lost = true;
+    running.task.failure ??= error as RepriseError;
   }
 
   private updateRole(): void {
@@ -342,13 +346,12 @@ export class Session {
     try {
       return prepare();
     } catch (cause) {
-      running.lost = true;
       const { name, version } = this.options.processor;
       const message = `${name} v${version}: task ${task.partition} can't commit: ${cause instanceof Error ? cause.message : String(cause)}`;
-      task.failure ??= new RepriseError("HANDLER_FAILED", message, {
-        cause,
-        details: { processor: name, version, partition: task.partition },
-      });
+      this.stopTask(
+        running,
+        new RepriseError("HANDLER_FAILED", message, { cause, details: { processor: name, version, partition: task.partition } }),
+      );
       this.report(running);
       return undefined;
     }
@@ -415,9 +418,10 @@ export class Session {
     return decided;
   }
 
-  private async reopen(partition: number): Promise<void> {
+  /** Anew from what was decided, beside the loop. */
+  private async reopen(partition: number, dropLocal = false): Promise<void> {
     await this.close(partition);
-    await this.open(partition);
+    this.openings.begin({ partition, dropLocal });
   }
 
   private async flush(running: RunningTask): Promise<void> {
@@ -429,11 +433,15 @@ export class Session {
 
   /**
    * Building tasks that have what there is to have go live, at their position P between two batches: a durable checkpoint at P is n = 0, and only
-   * then does the commit record say so.
+   * then does the commit record say so. Until then the task stands still, and the others go on.
    */
   private async goLive(): Promise<"done" | "fenced"> {
     for (const running of this.tasks.values()) {
-      const { task } = running;
+      const { task, base } = running;
+      if (base !== undefined) {
+        if ((await this.concludeBase(running, base)) === "fenced") return "fenced";
+        continue;
+      }
       if (this.parked) break;
       if (task.meta.mode === "live" || task.failure !== undefined || !running.committed) continue;
       if (this.role.kind === "idle" || (this.role.kind === "follower" && !this.bounds.has(task.partition))) continue;
@@ -441,35 +449,51 @@ export class Session {
       if (!task.upToDate) continue;
       if (task.hasProgress && (await this.commitAll(false)) === "fenced") return "fenced";
       if (task.hasProgress || this.tasks.get(task.partition) !== running) continue;
-      const started = this.clock.elapsedMs();
       const deltaFrom = await this.options.offsets.highWatermark({ topic: deltaTopicOf(this.options.spec.id), partition: task.partition });
       const prepared = task.prepare("live", 0, deltaFrom);
-      // The base is derived from nothing that this commit could change: it may be written first, and must be.
-      if (!(await this.writeBase(running, prepared.meta))) return "done";
-      const outcome = await this.committer.commit([{ task, prepared }]);
-      if ((await this.settle(outcome, [{ task, prepared }])) === "fenced") return "fenced";
-      if (outcome.kind !== "committed") continue;
       await task.flush();
-      this.options.observer.wentLive(task.partition);
-      this.options.observer.checkpointed(task.partition, 0, this.clock.elapsedMs() - started);
+      running.base = { prepared, startedMs: this.clock.elapsedMs(), state: "writing", failures: 0, retryMs: 0 };
+      this.writeBase(running, running.base);
     }
     return "done";
   }
 
-  /** False when something else is more urgent: a rebalance does not wait for minutes. The task is opened anew, and tries again. */
-  private async writeBase(running: RunningTask, meta: RunningTask["task"]["meta"]): Promise<boolean> {
-    const { checkpoints, limits } = this.options;
-    const urgent = (): boolean => this.interrupted() || this.demands.some(({ kind }) => kind === "close");
-    try {
-      await running.task.flush();
-      await writeCheckpoint(checkpoints, running.store, meta, limits.keptCheckpoints, urgent);
-    } catch (error) {
-      if (!(error instanceof Stopped)) throw error;
-      await this.reopen(meta.partition);
-      return false;
-    }
+  /** Beside the loop: a large state takes minutes. The base is derived from nothing that its commit could change: it may be written first, and must be. */
+  private writeBase(running: RunningTask, base: Base): void {
+    const { checkpoints, limits, observer } = this.options;
+    base.state = "writing";
+    const givenUp = (): boolean => running.closing;
+    running.checkpointing = writeCheckpoint(checkpoints, running.store, base.prepared.meta, limits.keptCheckpoints, givenUp)
+      .then(() => void (base.state = "durable"))
+      .catch((error: unknown) => {
+        base.state = "failed";
+        base.retryMs = this.clock.elapsedMs() + Math.min(longestBasePauseMs, firstBasePauseMs * 2 ** base.failures++);
+        if (running.closing) return;
+        observer.checkpointFailed(running.task.partition, error);
+        if (faultOf(error) === "session" || diskIsFull(error)) this.failed ??= error;
+      })
+      .finally(() => {
+        running.checkpointing = undefined;
+        this.awake();
+      });
+  }
+
+  /** Only when its base is durable does the commit record say that a task is live. */
+  private async concludeBase(running: RunningTask, base: Base): Promise<"done" | "fenced"> {
+    if (base.state === "failed" && this.clock.elapsedMs() >= base.retryMs) this.writeBase(running, base);
+    if (base.state !== "durable" || this.parked) return "done";
+    const { task } = running;
+    const commit = { task, prepared: base.prepared };
+    const outcome = await this.committer.commit([commit]);
+    if ((await this.settle(outcome, [commit])) === "fenced") return "fenced";
+    // In doubt may have turned out as decided; else the task was opened anew.
+    if (this.tasks.get(task.partition) !== running) return "done";
+    running.base = undefined;
     running.lastCheckpointMs = this.clock.elapsedMs();
-    return true;
+    await task.flush();
+    this.options.observer.wentLive(task.partition);
+    this.options.observer.checkpointed(task.partition, 0, this.clock.elapsedMs() - base.startedMs);
+    return "done";
   }
 
   /** Lazy writes to the local stores, and checkpoints from time to time. */
@@ -478,7 +502,7 @@ export class Session {
     const now = this.clock.elapsedMs();
     for (const running of this.tasks.values()) {
       const { task } = running;
-      if (task.hasProgress || !running.committed) continue;
+      if (task.hasProgress || !running.committed || running.base !== undefined) continue;
       const due = now - running.lastFlushMs >= limits.flushIntervalMs && task.unsavedRows > 0;
       const many = task.unsavedRows >= limits.maxUnsavedRows || task.state.unsavedBytes >= limits.maxUnsavedBytes;
       if (due || many) await this.flush(running);
@@ -507,10 +531,12 @@ export class Session {
       .catch((error: unknown) => {
         if (running.closing) return;
         this.options.observer.checkpointFailed(task.partition, error);
-        if (RepriseError.is(error) && error.code === "DISK_FULL") this.failed ??= error;
+        if (diskIsFull(error)) this.failed ??= error;
       })
       .finally(() => {
         running.checkpointing = undefined;
       });
   }
 }
+
+const diskIsFull = (error: unknown): boolean => RepriseError.is(error) && error.code === "DISK_FULL";

@@ -1,4 +1,5 @@
 import { latin1 } from "../internal/latin1.ts";
+import { type Interrupted, notInterrupted, Stopped } from "../internal/stopped.ts";
 import { ignore } from "@reprise/processor";
 import { RepriseError } from "@reprise/schema";
 import type { CompiledInput, CompiledProcessor, ErrorPolicy } from "../definition/compiled-processor.ts";
@@ -236,13 +237,19 @@ export class Task {
     });
   }
 
-  /** Fills the queue of what is due from the stored rows. Once, before the first step; its cost grows with open windows and timers. */
-  async restoreQueue(): Promise<void> {
+  /**
+   * Fills the queue of what is due from the stored rows. Once, before the first step; its cost grows with open windows and timers. Throws `Stopped` when
+   * `interrupted` says so on the way.
+   */
+  async restoreQueue(interrupted: Interrupted = notInterrupted): Promise<void> {
     if (this.options.storeIsEmpty) return;
     for (const slot of this.processor.slotCodecs.keys()) {
       const restore = this.restorerOf(slot);
       if (restore === undefined) continue;
-      for await (const rows of this.options.store.scan(slotRange(slot))) for (const row of rows) restore(row);
+      for await (const rows of this.options.store.scan(slotRange(slot))) {
+        if (interrupted()) throw new Stopped();
+        for (const row of rows) restore(row);
+      }
     }
   }
 

@@ -6,6 +6,7 @@ import { type Interrupted, Stopped } from "../internal/stopped.ts";
 import type { CheckpointManifest, CheckpointStore } from "../ports/checkpoint-store.ts";
 import type { LogReader } from "../ports/log-reader.ts";
 import type { RowWrite, StateStore, StateStoreEngine } from "../ports/state-store.ts";
+import { systemClock } from "../ports/clock.ts";
 import type { TopicOffsets } from "../ports/topic-offsets.ts";
 import { earliestPositions } from "../session/earliest-positions.ts";
 import { restoreCheckpoint } from "../session/restore-checkpoint.ts";
@@ -126,7 +127,12 @@ async function startOf(options: VerifyOptions): Promise<Start> {
   const { spec, partition, stateEngine, folder, offsets } = options;
   if (options.from === "checkpoint") {
     for (const manifest of await manifestsOf(options)) {
-      const restored = await restoreCheckpoint({ ...options, stateFolder: folder }, partition, manifest);
+      const restored = await restoreCheckpoint(
+        { ...options, clock: systemClock, stateFolder: folder },
+        partition,
+        manifest,
+        options.interrupted,
+      );
       if (!("discarded" in restored)) return { ...restored, storeIsEmpty: false };
     }
   }

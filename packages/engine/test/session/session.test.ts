@@ -6,6 +6,7 @@ import {
   deltaTopicOf,
   type DeploymentSpec,
   groupOf,
+  partitionForKey,
   type SessionObserver,
   transactionalIdOf,
 } from "@reprise/engine";
@@ -78,7 +79,7 @@ class World {
       fate?: () => Fate;
       observer?: Partial<SessionObserver>;
       disk?: Map<string, Rows>;
-      onOpen?: (store: MemoryStore) => void;
+      onOpen?: (store: MemoryStore, folder: string) => void;
       nowMs?: () => number;
     } = {},
   ): SimWorker {
@@ -98,10 +99,18 @@ class World {
     return worker;
   }
 
+  /** One that the outputs of this task go by, too. */
+  private keyOf(partition: number): Buffer {
+    for (let i = 0; ; i++) {
+      const bytes = Buffer.from(`k${i}`);
+      if (partitionForKey(bytes, this.partitions) === partition) return bytes;
+    }
+  }
+
   put(n: number, partition = 0, name = "values"): void {
     const entry: SimEntry = {
       kind: "record",
-      key: Buffer.from("k"),
+      key: this.keyOf(partition),
       value: Buffer.from(JSON.stringify({ n })),
       timestampMs: 1000 + n,
       headers: [],
@@ -340,6 +349,206 @@ describe("a rebalance is answered", () => {
     await until(() => answered);
     v2.kill();
     await v1.stop();
+  });
+});
+
+/** Lets everything that a store of this task is asked to write wait. */
+function heldBack(partition: number): { onOpen: (store: MemoryStore, folder: string) => void; begun: () => boolean; release: () => void } {
+  let begun = false;
+  let release = (): void => undefined;
+  const gate = new Promise<void>((resolve) => (release = resolve));
+  const onOpen = (store: MemoryStore, folder: string): void => {
+    if (!folder.endsWith(`/${partition}`)) return;
+    const write = store.write.bind(store);
+    store.write = async (rows) => {
+      begun = true;
+      await gate;
+      await write(rows);
+    };
+  };
+  return { onOpen, begun: () => begun, release: () => release() };
+}
+
+type Inner = { demand(demand: unknown): void };
+
+describe("a task that opens", () => {
+  /** Two tasks of a publisher that have published ten records each. */
+  async function published(): Promise<{ world: World; v1: SimDeployment }> {
+    const world = new World(2);
+    const v1 = world.deploy(1, true);
+    const worker = world.start(v1);
+    for (let n = 0; n < 10; n++) for (const p of [0, 1]) world.put(n, p);
+    await until(() => world.out(0).length + world.out(1).length === 20);
+    await worker.stop();
+    return { world, v1 };
+  }
+  const firstTen = Array.from({ length: 10 }, (_, n) => `v1 values ${n}`);
+
+  test("holds up none of the others, and goes on from where it was", async () => {
+    const { world, v1 } = await published();
+    const held = heldBack(0);
+    const worker = world.start(v1, { disk: new Map(), onOpen: held.onOpen });
+    await until(held.begun);
+    for (let n = 10; n < 30; n++) for (const p of [0, 1]) world.put(n, p);
+    await until(() => world.record("p.v1.1", 1)?.position["values"] === 30);
+    expect([worker.session?.opening, world.record("p.v1.1", 0)?.position["values"]]).toEqual([[0], 10]);
+    held.release();
+    await until(() => world.record("p.v1.1", 0)?.position["values"] === 30);
+    expect([worker.session?.opening, world.out(0)]).toEqual([[], Array.from({ length: 30 }, (_, n) => `v1 values ${n}`)]);
+    await worker.stop();
+  });
+
+  test("is given up at once by a revoke; given back, it waits for its own former store only", async () => {
+    const { world, v1 } = await published();
+    const held = heldBack(0);
+    const events: string[] = [];
+    const observer = { taskOpened: (p: number) => events.push(`opened ${p}`), taskClosed: (p: number) => events.push(`closed ${p}`) };
+    const worker = world.start(v1, { disk: new Map(), onOpen: held.onOpen, observer });
+    await until(() => held.begun() && worker.session?.tasks.size === 1);
+    const session = worker.session as unknown as Inner;
+    let answered = false;
+    session.demand({ kind: "close", partitions: [0], done: () => (answered = true) });
+    await until(() => answered);
+    expect([worker.session?.opening, events]).toEqual([[], ["opened 1", "closed 0"]]);
+    session.demand({ kind: "open", partitions: [0] });
+    await until(() => worker.session?.opening.length === 1);
+    world.put(10, 0);
+    await pause(20);
+    expect(events).toHaveLength(2);
+    held.release();
+    await until(() => world.out(0).length === 11);
+    expect(events.slice(2)).toEqual(["opened 0"]);
+    await worker.stop();
+  });
+
+  test("and is not finished when the session stops leaves no store open", async () => {
+    const { world, v1 } = await published();
+    const held = heldBack(0);
+    const disk = new Map<string, Rows>();
+    const worker = world.start(v1, { disk, onOpen: held.onOpen });
+    await until(held.begun);
+    const stopping = worker.stop();
+    await pause(20);
+    held.release();
+    await stopping;
+    expect(worker.ends).toEqual(["stopped"]);
+    const again = world.start(v1, { disk });
+    world.put(10, 0);
+    await until(() => world.out(0).length === 11);
+    await again.stop();
+  });
+
+  test("and can't be opened stops alone, and says why", async () => {
+    const { world, v1 } = await published();
+    const failed: unknown[] = [];
+    const closed: number[] = [];
+    world.cluster.partition({ topic: deltaTopicOf("p.v1.1"), partition: 0 }).logStart = 6;
+    const worker = world.start(v1, {
+      disk: new Map(),
+      observer: { openingFailed: (...all) => failed.push(all), taskClosed: (p) => closed.push(p) },
+    });
+    for (let n = 10; n < 30; n++) for (const p of [0, 1]) world.put(n, p);
+    await until(() => world.record("p.v1.1", 1)?.position["values"] === 30 && failed.length > 0);
+    expect(failed).toEqual([[0, expect.objectContaining({ code: "DELTAS_LOST" }), true]]);
+    expect([worker.session?.opening, [...(worker.session?.tasks.keys() ?? [])]]).toEqual([[], [1]]);
+    expect(world.out(0)).toEqual(firstTen);
+    let answered = false;
+    (worker.session as unknown as Inner).demand({ kind: "close", partitions: [0], done: () => (answered = true) });
+    await until(() => answered);
+    expect(closed).toEqual([0]);
+    await worker.stop();
+    expect(worker.ends).toEqual(["stopped"]);
+  });
+
+  test("and meets what may pass is tried again, alone", async () => {
+    const { world, v1 } = await published();
+    const failed: unknown[] = [];
+    let left = 2;
+    const onOpen = (store: MemoryStore, folder: string): void => {
+      if (folder.endsWith("/0") && left-- > 0) store.failNextGet = new RepriseError("STATE_FAILED", "too many open files");
+    };
+    const worker = world.start(v1, { onOpen, observer: { openingFailed: (...all) => failed.push(all) } });
+    for (const p of [0, 1]) world.put(10, p);
+    await until(() => world.out(1).length === 11);
+    await until(() => world.out(0).length === 11);
+    expect(failed).toEqual([1, 2].map(() => [0, expect.objectContaining({ code: "STATE_FAILED" }), false]));
+    expect(worker.ends).toEqual([]);
+    await worker.stop();
+  });
+});
+
+describe("a task that runs", () => {
+  test("and whose input is gone stops alone, where it is", async () => {
+    const world = new World(2);
+    const failed: unknown[] = [];
+    const worker = world.start(world.deploy(1, true), { observer: { taskFailed: (...all) => failed.push(all) } });
+    for (const p of [0, 1]) world.put(0, p);
+    await until(() => world.out(0).length + world.out(1).length === 2);
+    const log = world.cluster.partition({ topic: "values", partition: 0 });
+    log.logStart = 5;
+    for (let n = 1; n < 10; n++) for (const p of [0, 1]) world.put(n, p);
+    await until(() => world.out(1).length === 10 && failed.length > 0);
+    expect(failed).toEqual([[0, expect.objectContaining({ code: "INPUT_TRUNCATED" })]]);
+    expect(world.record("p.v1.1", 0)?.position).toEqual({ values: 1 });
+    await worker.stop();
+    expect(worker.ends).toEqual(["stopped"]);
+  });
+
+  test("and whose store turns out to be damaged is opened anew without it, alone", async () => {
+    const world = new World(2);
+    const v1 = world.deploy(1, true);
+    const first = world.start(v1);
+    for (const p of [0, 1]) world.put(0, p);
+    await until(() => world.out(0).length + world.out(1).length === 2);
+    await first.stop();
+    const opened: string[] = [];
+    let stores = 0;
+    const onOpen = (store: MemoryStore, folder: string): void => {
+      if (!folder.endsWith("/0") || stores++ > 0) return;
+      store.getMany = () => Promise.reject(new RepriseError("STATE_CORRUPT", "a block has a wrong checksum"));
+    };
+    const worker = world.start(v1, { onOpen, observer: { taskOpened: (p, how) => opened.push(`${p}: ${how}`) } });
+    for (const p of [0, 1]) world.put(1, p);
+    await until(() => world.out(0).length === 2 && world.out(1).length === 2);
+    expect(opened.slice(0, 2).toSorted()).toEqual(["0: local store", "1: local store"]);
+    expect(opened.slice(2)).toEqual(["0: empty state + 1 deltas"]);
+    expect(world.out(0)).toEqual(["v1 values 0", "v1 values 1"]);
+    await worker.stop();
+    expect(worker.ends).toEqual(["stopped"]);
+  });
+
+  test("goes on while another one's base is written, and while the checkpoint store is away; both go live in the end", async () => {
+    const world = new World(2);
+    const v1 = world.start(world.deploy(1, true));
+    for (const p of [0, 1]) world.put(0, p);
+    await until(() => world.out(0).length + world.out(1).length === 2);
+    let release = (): void => undefined;
+    const gate = new Promise<void>((resolve) => (release = resolve));
+    let scans = 0;
+    const failed: unknown[] = [];
+    const onOpen = (store: MemoryStore, folder: string): void => {
+      if (!folder.endsWith("/0")) return;
+      const scan = store.scan.bind(store);
+      store.scan = (range) =>
+        (async function* () {
+          if (scans++ === 0) throw new RepriseError("CHECKPOINT_FAILED", "the checkpoint store is away");
+          await gate;
+          yield* scan(range);
+        })();
+    };
+    const observer = { checkpointFailed: (...all: unknown[]) => failed.push(all) };
+    const v2 = world.start(world.deploy(2, false), { disk: new Map<string, Rows>(), onOpen, observer });
+    await until(() => scans === 2 && world.record("p.v2.1", 1)?.mode === "live");
+    for (let n = 1; n < 10; n++) for (const p of [0, 1]) world.put(n, p);
+    await until(() => world.record("p.v2.1", 1)?.position["values"] === 10);
+    expect(failed).toEqual([[0, expect.objectContaining({ code: "CHECKPOINT_FAILED" })]]);
+    expect(world.record("p.v2.1", 0)).toMatchObject({ mode: "building", position: { values: 1 } });
+    release();
+    await until(() => world.record("p.v2.1", 0)?.position["values"] === 10);
+    expect(world.record("p.v2.1", 0)?.mode).toBe("live");
+    await v1.stop();
+    await v2.stop();
+    expect(v2.ends).toEqual(["stopped"]);
   });
 });
 

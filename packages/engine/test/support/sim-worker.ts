@@ -29,6 +29,7 @@ export const silentObserver: SessionObserver = {
   taskOpened() {},
   taskClosed() {},
   taskFailed() {},
+  openingFailed() {},
   wentLive() {},
   startedPublishing() {},
   committed() {},
@@ -56,7 +57,7 @@ export interface SimWorkerOptions {
   readonly nowMs: () => number;
   readonly observer?: Partial<SessionObserver>;
   /** Told of every store that is opened: tests put faults into it. */
-  readonly onOpen?: (store: MemoryStore) => void;
+  readonly onOpen?: (store: MemoryStore, folder: string) => void;
 }
 
 const curable: ReadonlySet<ErrorCode> = new Set(["KAFKA_FAILED", "PRODUCER_FENCED", "STATE_CORRUPT", "CHECKPOINT_FAILED"]);
@@ -85,10 +86,10 @@ export class SimWorker {
     await control.readToEnd();
     const engine = new MemoryEngine();
     (engine as { folders: Map<string, Rows> }).folders = this.options.disk;
-    engine.onOpen = (_folder, store) => {
+    engine.onOpen = (folder, store) => {
       const write = store.write.bind(store);
       store.write = (rows) => this.process.call(() => write(rows));
-      this.options.onOpen?.(store);
+      this.options.onOpen?.(store, folder);
     };
     for (;;) {
       if (this.stopping) return "stopped";

@@ -57,6 +57,7 @@ function addHealth(app: FastifyInstance, options: WorkerServerOptions): void {
         position: task.position,
         late: task.late,
       })),
+      opening: session?.opening ?? [],
       failures,
     });
   });
