@@ -47,7 +47,7 @@ export {
 } from "./control/names.ts";
 export { sharesRoutes } from "./control/shared-routes.ts";
 export { murmur2, partitionForKey } from "./murmur2.ts";
-export { type Delta, DeltaAssembler, encodeDelta } from "./commit/delta.ts";
+export { type Delta, DeltaAssembler, deltaMaxMessageBytes, encodeDelta } from "./commit/delta.ts";
 export { ControlLogTail } from "./control/control-log-tail.ts";
 export { type CompiledProcessor, type CompiledRoute, compileProcessor } from "./definition/compiled-processor.ts";
 export { assertSupported, unsupportedFeatures } from "./definition/unsupported.ts";

@@ -70,6 +70,7 @@ export const metricTable = {
   reprise_cache_hits_total: worker("counter", task, "Rows that a batch found in the cache."),
   reprise_cache_misses_total: worker("counter", task, "Rows that a batch read from the local store."),
   reprise_checkpoint_commit: worker("gauge", task, "n of the newest checkpoint that is durable."),
+  reprise_deltas_from: worker("gauge", task, "Offset below which the task's deltas were deleted last: no kept checkpoint needs them."),
   reprise_checkpoint_duration_seconds: worker("histogram", [], "From the start of a checkpoint until it is durable.", copySeconds),
   reprise_restore_duration_seconds: worker(
     "histogram",

@@ -26,7 +26,13 @@ const inputGauges = [
   "reprise_unstable_records",
   "reprise_unstable_seconds",
 ] as const;
-const taskGauges = ["reprise_stream_time_seconds", "reprise_held_records", "reprise_state_bytes", "reprise_checkpoint_commit"] as const;
+const taskGauges = [
+  "reprise_stream_time_seconds",
+  "reprise_held_records",
+  "reprise_state_bytes",
+  "reprise_checkpoint_commit",
+  "reprise_deltas_from",
+] as const;
 
 type Counters = RunningTask["task"]["counters"];
 const codeOf = (error: unknown): string => (RepriseError.is(error) ? error.code : "UNKNOWN");
@@ -97,6 +103,11 @@ export class WorkerMetrics {
       this.logger.info({ partition, n, durationMs: Math.round(durationMs) }, "checkpoint is durable");
     },
     checkpointFailed: (partition, error) => this.logger.error({ partition, err: error }, "checkpoint failed"),
+    deltasTruncated: (partition, below) => {
+      this.metrics.gauge("reprise_deltas_from").set({ partition }, below);
+      this.logger.info({ partition, below }, "deltas truncated");
+    },
+    deltasKept: (partition, reason) => this.logger.warn({ partition, reason }, "deltas are not truncated"),
     published: (topic, records) => this.metrics.counter("reprise_output_records_total").inc({ topic }, records),
   };
 

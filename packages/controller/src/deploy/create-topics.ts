@@ -1,4 +1,4 @@
-import { type DeployedRoute, type DeploymentSpec, deadLetterTopicOf, deltaTopicOf } from "@reprise/engine";
+import { type DeployedRoute, type DeploymentSpec, deadLetterTopicOf, deltaMaxMessageBytes, deltaTopicOf } from "@reprise/engine";
 import type { Cluster, TopicWish } from "../cluster.ts";
 import { type ManifestView, viewManifest } from "./manifest-view.ts";
 import { commonPartitions } from "./plan-routes.ts";
@@ -53,7 +53,7 @@ export function topicsOf(spec: DeploymentSpec): TopicWish[] {
   }));
   // Dead letters whatever the policies say: any handler may reject a record.
   wishes.push(
-    { topic: deltaTopicOf(spec.id), partitions, configs: log },
+    { topic: deltaTopicOf(spec.id), partitions, configs: { ...log, "max.message.bytes": String(deltaMaxMessageBytes) } },
     { topic: deadLetterTopicOf(manifest.name), partitions, configs: log },
   );
   return wishes;

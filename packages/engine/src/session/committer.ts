@@ -53,7 +53,7 @@ export class Committer {
     await writer.begin();
     for (const { task, prepared } of commits) {
       await this.writeOutputs(prepared.outputs, task);
-      if (prepared.meta.mode === "live" && prepared.meta.n > 0) this.writeDelta(prepared);
+      if (prepared.meta.mode === "live" && prepared.meta.n > 0) await this.writeDelta(prepared);
     }
     return writer.commit(commits.flatMap(({ prepared, task }) => this.offsetsOf(prepared.meta, task.publishing)));
   }
@@ -85,12 +85,13 @@ export class Committer {
     }
   }
 
-  private writeDelta(prepared: PreparedCommit): void {
+  private async writeDelta(prepared: PreparedCommit): Promise<void> {
     const { writer, spec, hooks } = this.options;
     const { partition } = prepared.meta;
     const key = Buffer.from(String(partition));
     for (const value of encodeDelta(prepared.before, prepared.meta, prepared.rows)) {
       writer.produce(deltaTopicOf(spec.id), partition, key, value, hooks.nowMs());
+      await writer.drain();
     }
   }
 

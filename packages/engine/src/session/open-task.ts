@@ -9,7 +9,9 @@ import { decodeRows } from "../state/row-buffer.ts";
 import { metaRowKey } from "../state/row-key.ts";
 import { decodeMeta, encodeMeta, newTaskMeta, type TaskMeta } from "../task/task-meta.ts";
 import { earliestPositions } from "./earliest-positions.ts";
+import { type OpeningCase, openingCaseOf } from "./opening-cases.ts";
 import { openMigrated } from "./open-migrated.ts";
+import { requireInputs } from "./require-inputs.ts";
 import { type Discarded, folderOf, restoreCheckpoint } from "./restore-checkpoint.ts";
 import type { SessionOptions } from "./session-options.ts";
 
@@ -24,105 +26,102 @@ export interface OpenedStore {
   readonly how: string;
 }
 
-/** A store that may be the base of a live task: its meta, and the store when it is open already. */
+/** A store that may be the base. */
 interface Base {
   readonly meta: TaskMeta;
   readonly store: StateStore;
+  readonly storeIsEmpty: boolean;
   readonly how: string;
 }
 
 type Opened = Omit<OpenedStore, "recorded">;
 
+/** One opening of one task. */
+interface Opening {
+  readonly options: SessionOptions;
+  readonly partition: number;
+  readonly interrupted: Interrupted;
+  /** Why bases were of no use, for the error when none is left. */
+  readonly reasons: string[];
+}
+
 /**
- * Opens the store of a task that this session owns (design section 5, steps 4 to 7; the caller did 1 to 3):
- * reads the commit record, then finds the base from which the decided state can be derived.
- *
- * | commit record | base | result |
- * |---|---|---|
- * | none, deployment publishes from its start | – | live, n = 0, empty, from the earliest offsets |
- * | none or building | local store of this deployment | goes on building from there |
- * | none or building | newest checkpoint that verifies | goes on building from there |
- * | none or building | neither, and it starts from an older deployment's checkpoint | builds from there, rows migrated |
- * | none or building | neither | builds from the earliest offsets |
- * | live at N | local store, checkpoints newest first, or (published from its start) the empty state, with n ≤ N | deltas n + 1 … N applied, digests compared |
- * | live at N | none of them leads to N | DELTAS_LOST |
- *
- * A local store that is not used is destroyed, never repaired.
- * @throws RepriseError CONTROL_LOST · DELTAS_LOST · STATE_LOCKED · DISK_FULL; `Stopped` when `interrupted` says so
+ * Opens the store of a task that this session owns (design section 5, steps 4 to 7; the caller did 1 to 3): reads the commit record, then finds the
+ * base from which the decided state can be derived. What is tried in which case stands in `openingCases`. A local store that is not used is destroyed,
+ * never repaired.
+ * @throws RepriseError CONTROL_LOST · CHECKPOINT_MISSING · DELTAS_LOST · INPUT_TRUNCATED · STATE_LOCKED · TOPIC_MISSING · TOPIC_RECREATED, and what
+ * may pass (see `faultOf`); `Stopped` when `interrupted` says so
  */
 export async function openTaskStore(
   options: SessionOptions,
   partition: number,
   interrupted: Interrupted = notInterrupted,
 ): Promise<OpenedStore> {
-  const lead = options.spec.inputs[0] as { topic: string };
+  const opening: Opening = { options, partition, interrupted, reasons: [] };
   // 4. The commit record, require-stable: no transaction of a former owner is pending any more.
-  const [committed] = await options.groupOffsets.committed(groupOf(options.spec.id), [{ topic: lead.topic, partition }]);
-  const record = committed === undefined ? undefined : decodeCommitRecord(committed.metadata);
-  if (committed !== undefined && record === undefined) {
+  const record = await readCommitRecord(opening);
+  const live = record?.mode === "live" ? record : undefined;
+  // After the commit record was read: the deltas of every decided commit lie below this.
+  const end = live === undefined ? 0 : await options.offsets.highWatermark({ topic: deltaTopicOf(options.spec.id), partition });
+  const local = await openLocal(options, partition);
+  let handedOn = false;
+  try {
+    const manifests = await options.checkpoints.list({ deployment: options.spec.id, partition });
+    const known = decidedBefore(local?.meta, manifests);
+    const found = openingCaseOf({
+      record: record?.mode ?? "none",
+      decidedBefore: known > 0,
+      fromStart: publishesFromStart(options),
+      migrates: options.spec.start !== "earliest",
+    });
+    // 5. What can be the base, best first.
+    handedOn = true;
+    for await (const base of basesOf(opening, found, { local, manifests, record: live })) {
+      const opened = await conclude(opening, base, live, end).catch(async (error: unknown) => {
+        // The next try opens the store again: left open, it would be locked.
+        await base.store.close().catch(() => undefined);
+        throw error;
+      });
+      if (!("discarded" in opened)) return { ...opened, recorded: record !== undefined };
+      // 7. This one does not lead there: the next.
+      opening.reasons.push(`${base.how}: ${opened.discarded}`);
+      await base.store.close();
+    }
+    throw refusal(opening, found, record, known);
+  } catch (error) {
+    if (!handedOn) await local?.store.close().catch(() => undefined);
+    throw error;
+  }
+}
+
+async function readCommitRecord({ options, partition, interrupted }: Opening): Promise<CommitRecord | undefined> {
+  const { spec, control } = options;
+  const lead = spec.inputs[0] as { topic: string };
+  const [committed] = await options.groupOffsets.committed(groupOf(spec.id), [{ topic: lead.topic, partition }]);
+  if (committed === undefined) return undefined;
+  const record = decodeCommitRecord(committed.metadata);
+  if (record === undefined) {
     throw new RepriseError(
       "DECLARATION_CONFLICT",
-      `the group ${groupOf(options.spec.id)} has an offset for ${lead.topic}-${partition} that Reprise did not commit`,
+      `the group ${groupOf(spec.id)} has an offset for ${lead.topic}-${partition} that Reprise did not commit`,
     );
   }
   // Another worker may have read further before it committed: only the end of the log tells.
-  if (record !== undefined && record.control > options.control.position) await options.control.readToEnd(interrupted);
-  if (record !== undefined && record.control > options.control.position) {
+  if (record.control > control.position) await control.readToEnd(interrupted);
+  if (record.control > control.position) {
     throw new RepriseError(
       "CONTROL_LOST",
-      `a commit of task ${partition} of ${options.spec.id} knew the control topic up to offset ${record.control}, and it ends at ${options.control.position}: it is another one, or cut short`,
-      { details: { deployment: options.spec.id, partition, known: record.control, end: options.control.position } },
+      `a commit of task ${partition} of ${spec.id} knew the control topic up to offset ${record.control}, and it ends at ${control.position}: it is another one, or cut short`,
+      { details: { deployment: spec.id, partition, known: record.control, end: control.position } },
     );
   }
-  const opened =
-    record?.mode === "live"
-      ? await openLive(options, partition, record, interrupted)
-      : await openBuilding(options, partition, record, interrupted);
-  return { ...opened, recorded: record !== undefined };
+  return record;
 }
 
 /** Whether the deployment published from its start: its state at n = 0 is the empty one. */
 export function publishesFromStart(options: SessionOptions): boolean {
   const first = options.control.state.processors.get(options.spec.processor)?.intervals[0];
   return first !== undefined && first.deployment === options.spec.id && Object.keys(first.from).length === 0;
-}
-
-async function openBuilding(
-  options: SessionOptions,
-  partition: number,
-  record: CommitRecord | undefined,
-  interrupted: Interrupted,
-): Promise<Opened> {
-  const local = await openLocal(options, partition);
-  const manifests = await options.checkpoints.list({ deployment: options.spec.id, partition });
-  const lost = decidedBefore(local?.meta, manifests);
-  if (lost > 0) {
-    await local?.store.close();
-    throw new RepriseError(
-      "DELTAS_LOST",
-      `task ${partition} of ${options.spec.id} has a state of commit ${lost}, and Kafka no commit record of it: committed offsets are gone`,
-      { details: { deployment: options.spec.id, partition, n: lost } },
-    );
-  }
-  if (record === undefined && publishesFromStart(options)) {
-    await local?.store.close();
-    return fresh(options, partition, "live", "empty state");
-  }
-  if (local !== undefined)
-    return { store: local.store, meta: { ...local.meta, mode: "building", n: 0 }, storeIsEmpty: false, how: "local store" };
-  for (const manifest of manifests) {
-    const restored = await restoreCheckpoint(options, partition, manifest, interrupted);
-    if ("discarded" in restored) continue;
-    return {
-      store: restored.store,
-      meta: { ...restored.meta, mode: "building", n: 0 },
-      storeIsEmpty: false,
-      how: `checkpoint ${manifest.n}`,
-    };
-  }
-  const { start } = options.spec;
-  if (start !== "earliest") return { ...(await openMigrated(options, partition, start.checkpointOf, interrupted)), storeIsEmpty: false };
-  return fresh(options, partition, "building", "empty state");
 }
 
 /**
@@ -133,68 +132,85 @@ function decidedBefore(local: TaskMeta | undefined, manifests: readonly Checkpoi
   return Math.max(local?.mode === "live" ? local.n : 0, manifests[0]?.n ?? 0);
 }
 
-async function openLive(options: SessionOptions, partition: number, record: CommitRecord, interrupted: Interrupted): Promise<Opened> {
-  // After the commit record was read: the deltas of every decided commit lie below this.
-  const end = await options.offsets.highWatermark({ topic: deltaTopicOf(options.spec.id), partition });
-  const reasons: string[] = [];
-  for await (const base of basesOf(options, partition, record, reasons, interrupted)) {
-    const result = await followDeltas(options, partition, base, record, end, interrupted).catch(async (error: unknown) => {
-      // The next session opens the store again: left open, it would be locked.
-      await base.store.close().catch(() => undefined);
-      throw error;
-    });
-    if (!("discarded" in result)) return result;
-    reasons.push(`${base.how}: ${result.discarded}`);
-    await base.store.close();
-  }
-  throw new RepriseError(
-    "DELTAS_LOST",
-    `task ${partition} of ${options.spec.id}: no base leads to commit ${record.n} (${reasons.join("; ") || "there is none"})`,
-    {
-      details: { deployment: options.spec.id, partition, n: record.n },
-    },
-  );
+interface KnownBases {
+  readonly local: { readonly store: StateStore; readonly meta: TaskMeta } | undefined;
+  readonly manifests: readonly CheckpointManifest[];
+  /** Of a live task. */
+  readonly record: CommitRecord | undefined;
 }
 
-/** Step 5: what can be the base, best first. */
-async function* basesOf(
-  options: SessionOptions,
-  partition: number,
-  record: CommitRecord,
-  reasons: string[],
-  interrupted: Interrupted,
-): AsyncGenerator<Base> {
-  const local = await openLocal(options, partition);
-  if (local !== undefined) {
-    if (local.meta.mode === "live" && local.meta.n <= record.n) yield { ...local, how: "local store" };
-    else {
-      reasons.push(`local store: ${local.meta.mode} at commit ${local.meta.n}`);
-      await local.store.close();
+/** Each is open when it comes, and the former one must be closed by then. */
+async function* basesOf(opening: Opening, { bases, mode }: OpeningCase, known: KnownBases): AsyncGenerator<Base> {
+  const { options, partition, interrupted, reasons } = opening;
+  const { local, manifests, record } = known;
+  if (local !== undefined && !bases.includes("local")) await local.store.close();
+  for (const kind of bases) {
+    if (kind === "local" && local !== undefined) {
+      if (record === undefined || (local.meta.mode === "live" && local.meta.n <= record.n))
+        yield { ...local, storeIsEmpty: false, how: "local store" };
+      else {
+        reasons.push(`local store: ${local.meta.mode} at commit ${local.meta.n}`);
+        await local.store.close();
+      }
+    } else if (kind === "checkpoints") {
+      for (const manifest of manifests) {
+        const how = `checkpoint ${manifest.n}`;
+        if (record !== undefined && manifest.n > record.n) {
+          reasons.push(`${how}: newer than the commit record`);
+          continue;
+        }
+        const restored = await restoreCheckpoint(options, partition, manifest, interrupted);
+        if ("discarded" in restored) reasons.push(`${how}: ${restored.discarded}`);
+        else yield { ...restored, storeIsEmpty: false, how };
+      }
+    } else if (kind === "older" && options.spec.start !== "earliest") {
+      yield { ...(await openMigrated(options, partition, options.spec.start.checkpointOf, interrupted)), storeIsEmpty: false };
+    } else if (kind === "empty") {
+      const empty = await fresh(options, partition, mode);
+      // Where it began is what was decided, not where the log begins now: what was deleted meanwhile must not be jumped over.
+      yield record?.n === 0 ? { ...empty, meta: { ...empty.meta, position: { ...empty.meta.position, ...record.position } } } : empty;
     }
-  }
-  for (const manifest of await options.checkpoints.list({ deployment: options.spec.id, partition })) {
-    if (manifest.n > record.n) {
-      reasons.push(`checkpoint ${manifest.n}: newer than the commit record`);
-      continue;
-    }
-    const restored = await restoreCheckpoint(options, partition, manifest, interrupted);
-    if ("discarded" in restored) reasons.push(`checkpoint ${manifest.n}: ${restored.discarded}`);
-    else yield { ...restored, how: `checkpoint ${manifest.n}` };
-  }
-  if (publishesFromStart(options)) {
-    const empty = await fresh(options, partition, "live", "empty state");
-    // Where it began is what was decided, not where the log begins now: what was deleted meanwhile must not be jumped over.
-    const meta = record.n === 0 ? { ...empty.meta, position: { ...empty.meta.position, ...record.position } } : empty.meta;
-    yield { store: empty.store, meta, how: "empty state" };
   }
 }
 
-async function fresh(options: SessionOptions, partition: number, mode: "building" | "live", how: string): Promise<Opened> {
+/** Brings a base to where its task has to be. */
+async function conclude(opening: Opening, base: Base, record: CommitRecord | undefined, end: number): Promise<Opened | Discarded> {
+  const opened =
+    record === undefined
+      ? // What a building task, or one that nothing was decided of, has is no decision: it goes on from wherever that is.
+        { ...base, meta: base.storeIsEmpty ? base.meta : { ...base.meta, mode: "building" as const, n: 0 } }
+      : await followDeltas(opening, base, record, end);
+  if (!("discarded" in opened)) await requireInputs(opening.options, opened.meta, record);
+  return opened;
+}
+
+function refusal(
+  { options, partition, reasons }: Opening,
+  found: OpeningCase,
+  record: CommitRecord | undefined,
+  known: number,
+): RepriseError {
+  const { spec } = options;
+  const why = reasons.join("; ") || "there is none";
+  if (found.bases.length === 0) {
+    return new RepriseError(
+      "DELTAS_LOST",
+      `task ${partition} of ${spec.id} has a state of commit ${known}, and Kafka no commit record of it: committed offsets are gone`,
+      { details: { deployment: spec.id, partition, n: known } },
+    );
+  }
+  const n = record?.n ?? 0;
+  return new RepriseError(found.otherwise, `task ${partition} of ${spec.id}: no base leads to commit ${n} (${why})`, {
+    details: { deployment: spec.id, partition, n },
+  });
+}
+
+async function fresh(options: SessionOptions, partition: number, mode: "building" | "live"): Promise<Base> {
   const folder = folderOf(options, partition);
   await options.stateEngine.destroy(folder);
   const position = await earliestPositions(options.spec, options.offsets, partition);
   const meta = newTaskMeta(options.spec.id, partition, mode, position);
-  return { store: await options.stateEngine.open(folder), meta, storeIsEmpty: true, how };
+  return { store: await options.stateEngine.open(folder), meta, storeIsEmpty: true, how: "empty state" };
 }
 
 /** The local store when it is this deployment's and says where it stands; anything else is destroyed. */
@@ -232,12 +248,10 @@ async function followDeltas(...args: Parameters<typeof applyDeltas>): Promise<Op
 
 /** Step 6: deltas n + 1, n + 2, …, only whole and only where 'digest before' is ours, until N. */
 async function applyDeltas(
-  options: SessionOptions,
-  partition: number,
+  { options, partition, interrupted }: Opening,
   base: Base,
   record: CommitRecord,
   end: number,
-  interrupted: Interrupted,
 ): Promise<Opened | Discarded> {
   let { meta } = base;
   const first = meta.n;

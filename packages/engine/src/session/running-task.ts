@@ -20,6 +20,9 @@ export interface RunningTask {
   readonly reader: TaskReader;
   lastFlushMs: number;
   lastCheckpointMs: number;
+  lastTruncationMs: number;
+  /** Checkpoints of it that were read back: see `truncateDeltas`. */
+  readonly verified: Set<string>;
   /** A checkpoint is being written in the background. */
   checkpointing: Promise<void> | undefined;
   /** While it goes live. */

@@ -27,6 +27,8 @@ export interface SessionLimits {
   readonly maxUnsavedBytes: number;
   readonly checkpointIntervalMs: number;
   readonly keptCheckpoints: number;
+  /** Deltas that no kept checkpoint needs are deleted after the next checkpoint then; reads back the checkpoints that are new since. */
+  readonly truncationIntervalMs: number;
   readonly maxCachedKeysPerTask: number;
   /** Of rows as they are stored; decoded they take several times as much. */
   readonly maxCachedBytesPerTask: number;
@@ -50,6 +52,7 @@ export const defaultLimits: SessionLimits = {
   maxUnsavedBytes: 32 * 1024 * 1024,
   checkpointIntervalMs: 60_000,
   keptCheckpoints: 2,
+  truncationIntervalMs: 600_000,
   maxCachedKeysPerTask: 200_000,
   maxCachedBytesPerTask: 64 * 1024 * 1024,
   maxHeldRecordsPerTask: defaultMaxHeldRecords,
@@ -99,4 +102,8 @@ export interface SessionObserver {
   stepped(partition: number, records: number, durationMs: number): void;
   checkpointed(partition: number, n: number, durationMs: number): void;
   checkpointFailed(partition: number, error: unknown): void;
+  /** Deltas below this offset were deleted. */
+  deltasTruncated(partition: number, below: number): void;
+  /** They were not: a checkpoint does not verify, or Kafka refused. Tried again after the next interval. */
+  deltasKept(partition: number, reason: unknown): void;
 }

@@ -15,6 +15,7 @@ import type { Base, RunningTask } from "./running-task.ts";
 import type { SessionOptions } from "./session-options.ts";
 import { closeTask, startTask } from "./start-task.ts";
 import { faultOf } from "./task-fault.ts";
+import { truncateDeltas } from "./truncate-deltas.ts";
 
 /** How a session ended. `fenced`: another producer has the id (a cutover, a twin) or a transaction timed out: open a new session. */
 export type SessionEnd = "stopped" | "retired" | "fenced";
@@ -527,7 +528,10 @@ export class Session {
     await this.flush(running);
     const started = this.clock.elapsedMs();
     running.checkpointing = writeCheckpoint(this.options.checkpoints, running.store, task.meta, this.options.limits.keptCheckpoints)
-      .then(() => this.options.observer.checkpointed(task.partition, meta.n, this.clock.elapsedMs() - started))
+      .then(() => {
+        this.options.observer.checkpointed(task.partition, meta.n, this.clock.elapsedMs() - started);
+        return this.truncateDeltas(running);
+      })
       .catch((error: unknown) => {
         if (running.closing) return;
         this.options.observer.checkpointFailed(task.partition, error);
@@ -536,6 +540,30 @@ export class Session {
       .finally(() => {
         running.checkpointing = undefined;
       });
+  }
+
+  /** Beside the loop, after a checkpoint. Deltas that stay cost room, and nothing else. */
+  private async truncateDeltas(running: RunningTask): Promise<void> {
+    const { checkpoints, offsets, spec, limits, observer } = this.options;
+    const { partition } = running.task;
+    const now = this.clock.elapsedMs();
+    if (running.closing || now - running.lastTruncationMs < limits.truncationIntervalMs) return;
+    running.lastTruncationMs = now;
+    const truncation = {
+      checkpoints,
+      offsets,
+      deployment: spec.id,
+      partition,
+      wanted: Math.max(1, limits.keptCheckpoints),
+      verified: running.verified,
+    };
+    try {
+      const result = await truncateDeltas(truncation, () => running.closing);
+      if ("below" in result) observer.deltasTruncated(partition, result.below);
+      else observer.deltasKept(partition, result.kept);
+    } catch (error) {
+      if (!running.closing) observer.deltasKept(partition, error);
+    }
   }
 }
 

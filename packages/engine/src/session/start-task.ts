@@ -59,6 +59,8 @@ export async function startTask(options: SessionOptions, wish: OpeningWish, inte
       reader,
       lastFlushMs: now,
       lastCheckpointMs: now,
+      lastTruncationMs: now,
+      verified: new Set(),
       checkpointing: undefined,
       base: undefined,
       closing: false,

@@ -9,3 +9,9 @@ export function positionName(topic: string, partition: number): string {
 export function topicOfPosition(name: string): string {
   return name.split("/")[0] as string;
 }
+
+/** The partition that is meant. @param task whose position it is */
+export function placeOfPosition(name: string, task: number): { readonly topic: string; readonly partition: number } {
+  const [topic, partition] = name.split("/") as [string, string | undefined];
+  return { topic, partition: partition === undefined ? task : Number(partition) };
+}

@@ -9,6 +9,7 @@ import {
 } from "@reprise/engine";
 import { describe, expect, test } from "vitest";
 import { Random } from "../support/random.ts";
+import { encodeMeta } from "../../src/task/task-meta.ts";
 import { newMeta } from "../support/task-run.ts";
 
 const meta = (n: number, digest: string): TaskMeta => ({ ...newMeta(), n, digest, position: { values: n * 10 } });
@@ -21,7 +22,8 @@ describe("deltas", () => {
     (bytes) => {
       const rows = random.bytes(bytes);
       const records = encodeDelta(meta(4, digest(4)), meta(5, digest(5)), rows);
-      expect(records).toHaveLength(Math.max(1, Math.ceil(bytes / (512 * 1024))));
+      const body = 4 + encodeMeta(meta(5, digest(5))).length + bytes;
+      expect(records).toHaveLength(Math.ceil(body / (512 * 1024)));
       for (const record of records) expect(record.length).toBeLessThan(900_000);
       const assembler = new DeltaAssembler();
       const whole = records.map((record) => assembler.add(record));
@@ -30,6 +32,32 @@ describe("deltas", () => {
       expect(whole.at(-1)?.rows.equals(rows)).toBe(true);
     },
   );
+
+  test("have bounded records also when the meta is what is large", () => {
+    const many = Object.fromEntries(Array.from({ length: 60_000 }, (_, i) => [`broadcast/${i}`, 1_000_000_000 + i]));
+    const after = { ...meta(5, digest(5)), position: many };
+    const records = encodeDelta(meta(4, digest(4)), after, Buffer.from("rows"));
+    expect(records.length).toBeGreaterThan(2);
+    for (const record of records) expect(record.length).toBeLessThan(525_000);
+    const assembler = new DeltaAssembler();
+    const whole = records.map((record) => assembler.add(record)).at(-1);
+    expect([whole?.meta, whole?.rows.toString()]).toEqual([after, "rows"]);
+  });
+
+  test("of the format before are read: the meta stands in the header of the last chunk", () => {
+    const old = (header: object, rows: string): Buffer => {
+      const text = Buffer.from(JSON.stringify({ task: 0, n: 5, m: 2, before: digest(4), after: digest(5), ...header }));
+      const head = Buffer.from([1, 0, 0, 0, 0]);
+      head.writeUInt32BE(text.length, 1);
+      return Buffer.concat([head, text, Buffer.from(rows)]);
+    };
+    const assembler = new DeltaAssembler();
+    expect(assembler.add(old({ i: 0 }, "first "))).toBeUndefined();
+    const whole = assembler.add(old({ i: 1, meta: meta(5, digest(5)) }, "second"));
+    expect(whole).toMatchObject({ n: 5, before: digest(4), after: digest(5), meta: meta(5, digest(5)) });
+    expect(whole?.rows.toString()).toBe("first second");
+    expect(() => assembler.add(old({ i: 0, m: 1 }, ""))).toThrow(/does not say what the task was after it/);
+  });
 
   test("come out only whole: a chunk that is missing drops what was begun, and the next delta is found", () => {
     const large = encodeDelta(meta(4, digest(4)), meta(5, digest(5)), random.bytes(1_600_000));

@@ -79,6 +79,7 @@ async function setUp(publishes: boolean): Promise<void> {
   engine = new MemoryEngine();
   checkpoints = new SimCheckpoints();
   past = history(5);
+  for (let n = 0; n < 60; n++) cluster.append({ topic: "input", partition: 0 }, { ...marker, kind: "record" });
   cluster.control({ type: "DeploymentCreated", deployment: spec, publishes });
   if (!publishes) cluster.control({ type: "DeploymentCreated", deployment: { ...spec, id: "p.v0.1" }, publishes: true });
   const process = new SimProcess(cluster);
@@ -394,9 +395,30 @@ describe("a live task", () => {
   });
 
   test("at n = 0 stands where it was committed, not where the log begins by now", async () => {
-    committed(past.metas[0] as TaskMeta);
-    cluster.partition({ topic: "input", partition: 0 }).logStart = 100;
-    expect(await openTaskStore(options, 0)).toMatchObject({ meta: { n: 0, position: { input: 0 } }, how: "empty state" });
+    committed({ ...(past.metas[0] as TaskMeta), position: { input: 7 } });
+    const log = cluster.partition({ topic: "input", partition: 0 });
+    log.logStart = 7;
+    expect(await openTaskStore(options, 0)).toMatchObject({ meta: { n: 0, position: { input: 7 } }, how: "empty state" });
+    log.logStart = 8;
+    const { code, message } = await failure(openTaskStore({ ...options, stateFolder: "other" }, 0));
+    expect([code, message]).toEqual(["INPUT_TRUNCATED", `task 0 of ${id} has to go on at input-0@7, and the log begins at 8 by now`]);
+  });
+
+  test("does not go on at a log that was cut off, that is another one, or that is gone", async () => {
+    committed(past.metas[3] as TaskMeta, { topicIds: { input: "id-of-input" } });
+    await local(past.metas[3] as TaskMeta, past.rows.slice(0, 3));
+    const input = cluster.topics.get("input") as { id: string; partitions: { entries: unknown[] }[] };
+    input.partitions[0]?.entries.splice(29);
+    expect(await failure(openTaskStore(options, 0))).toMatchObject({
+      code: "INPUT_TRUNCATED",
+      message: `task 0 of ${id} has to go on at input-0@30, and the log ends at 29: it was cut off`,
+      details: { topic: "input", partition: 0, position: 30, earliest: 0, end: 29 },
+    });
+    cluster.topics.set("input", { ...input, id: "another" } as never);
+    expect((await failure(openTaskStore(options, 0))).code).toBe("TOPIC_RECREATED");
+    cluster.topics.delete("input");
+    expect((await failure(openTaskStore(options, 0))).code).toBe("TOPIC_MISSING");
+    expect(engine.open_.size).toBe(0);
   });
 
   test("leaves no store open when it can't be opened", async () => {

@@ -7,6 +7,7 @@ import {
   type DeploymentSpec,
   groupOf,
   partitionForKey,
+  type SessionLimits,
   type SessionObserver,
   transactionalIdOf,
 } from "@reprise/engine";
@@ -81,6 +82,7 @@ class World {
       disk?: Map<string, Rows>;
       onOpen?: (store: MemoryStore, folder: string) => void;
       nowMs?: () => number;
+      limits?: Partial<SessionLimits>;
     } = {},
   ): SimWorker {
     const worker = new SimWorker({
@@ -89,7 +91,7 @@ class World {
       slot: 0,
       checkpoints: this.checkpoints,
       disk: more.disk ?? this.disk,
-      limits: { buildingCommitIntervalMs: 2 },
+      limits: { buildingCommitIntervalMs: 2, ...more.limits },
       fate: more.fate ?? (() => "committed"),
       nowMs: more.nowMs ?? (() => Number.MAX_SAFE_INTEGER),
       ...(more.observer === undefined ? {} : { observer: more.observer }),
@@ -474,6 +476,63 @@ describe("a task that opens", () => {
     expect(failed).toEqual([1, 2].map(() => [0, expect.objectContaining({ code: "STATE_FAILED" }), false]));
     expect(worker.ends).toEqual([]);
     await worker.stop();
+  });
+});
+
+describe("deltas", () => {
+  const often = { checkpointIntervalMs: 5, truncationIntervalMs: 0 };
+
+  test("that no kept checkpoint needs are deleted; who has nothing but those opens from them", async () => {
+    const world = new World();
+    const v1 = world.deploy(1, true);
+    const worker = world.start(v1, { limits: often });
+    const log = world.cluster.partition({ topic: deltaTopicOf("p.v1.1"), partition: 0 });
+    let n = 0;
+    for (let round = 0; round < 6; round++) {
+      const before = log.logStart;
+      while (log.logStart === before) {
+        world.put(n++);
+        await pause(2);
+      }
+    }
+    await until(() => world.out().length === n);
+    worker.kill();
+    const kept = [...world.checkpoints.values()].map(({ manifest }) => JSON.parse(manifest.meta) as { deltaFrom: number });
+    expect(kept.length).toBeGreaterThanOrEqual(2);
+    for (const { deltaFrom } of kept) expect(log.logStart).toBeLessThanOrEqual(deltaFrom);
+    const opened: string[] = [];
+    const again = world.start(v1, { disk: new Map(), observer: { taskOpened: (_p, how) => opened.push(how) } });
+    world.put(n++);
+    await until(() => world.out().length === n);
+    expect(opened).toEqual([expect.stringMatching(/^checkpoint \d+/)]);
+    expect(world.out()).toEqual(Array.from({ length: n }, (_, i) => `v1 values ${i}`));
+    await again.stop();
+  });
+
+  test("stay when a checkpoint does not verify, and it is said why", async () => {
+    const world = new World();
+    const kept: unknown[] = [];
+    const damaged: string[] = [];
+    const worker = world.start(world.deploy(1, true), {
+      limits: often,
+      observer: {
+        deltasKept: (_p, reason) => kept.push(reason),
+        checkpointed: (p, n) => {
+          const name = `p.v1.1 ${p} ${n}`;
+          const found = world.checkpoints.get(name);
+          if (found === undefined) return;
+          damaged.push(name);
+          world.checkpoints.set(name, { ...found, rows: [] });
+        },
+      },
+    });
+    for (let n = 0; damaged.length < 4 || kept.length < 3; n++) {
+      world.put(n);
+      await pause(2);
+    }
+    await worker.stop();
+    expect(world.cluster.partition({ topic: deltaTopicOf("p.v1.1"), partition: 0 }).logStart).toBe(0);
+    expect(kept.at(-1)).toMatch(/the rows of checkpoint \d+ have the digest 0+, it says/);
   });
 });
 

@@ -150,6 +150,10 @@ export class SimCluster {
       earliest: async (at) => this.partition(at).logStart,
       highWatermark: async (at) => this.partition(at).entries.length,
       highWatermarks: async (all) => all.map((at) => this.partition(at).entries.length),
+      deleteRecords: async (at, beforeOffset) => {
+        const log = this.partition(at);
+        log.logStart = Math.max(log.logStart, beforeOffset);
+      },
       describe: async (topic) => {
         const found = this.topics.get(topic);
         return found === undefined ? undefined : { topicId: found.id, partitions: found.partitions.length };
@@ -188,6 +192,7 @@ export class SimProcess {
       earliest: (at) => this.call(() => offsets.earliest(at)),
       highWatermark: (at) => this.call(() => offsets.highWatermark(at)),
       highWatermarks: (all) => this.call(() => offsets.highWatermarks(all)),
+      deleteRecords: (at, beforeOffset) => this.call(() => offsets.deleteRecords(at, beforeOffset)),
       describe: (topic) => this.call(() => offsets.describe(topic)),
     };
   }

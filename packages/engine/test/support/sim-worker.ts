@@ -37,6 +37,8 @@ export const silentObserver: SessionObserver = {
   stepped() {},
   checkpointed() {},
   checkpointFailed() {},
+  deltasTruncated() {},
+  deltasKept() {},
 };
 
 export interface SimDeployment {

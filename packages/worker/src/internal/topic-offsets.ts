@@ -11,6 +11,7 @@ export function topicOffsets(admin: Admin): TopicOffsets {
     earliest: (partition) => one(partition, "earliest"),
     highWatermark: (partition) => one(partition, "high-watermark"),
     highWatermarks: async (partitions) => (await admin.listOffsets(partitions, "high-watermark")).map(({ offset }) => offset),
+    deleteRecords: (partition, beforeOffset) => admin.deleteRecords([{ ...partition, beforeOffset }]),
     async describe(topic) {
       const found = (await admin.describeTopics([topic])).get(topic);
       return found === undefined ? undefined : { topicId: found.topicId, partitions: found.partitions };
