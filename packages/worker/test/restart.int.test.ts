@@ -1,3 +1,4 @@
+import { randomBytes } from "node:crypto";
 import { readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { deltaTopicOf } from "@reprise/engine";
@@ -16,8 +17,8 @@ beforeAll(async () => {
 
 afterAll(() => lab.close());
 
-/** Rows reach the local store, and checkpoints, often enough to be of use within a test. */
-const often = { flushIntervalMs: 300, checkpointIntervalMs: 400, batchRecords: 64 };
+/** Rows reach the local store, and checkpoints, often enough to be of use within a test; and deltas that these don't need go at once. */
+const often = { flushIntervalMs: 300, checkpointIntervalMs: 400, truncationIntervalMs: 0, batchRecords: 64 };
 
 describe("a worker that is killed in the middle of its work", () => {
   test("goes on from its local store and the deltas, each result once", async () => {
@@ -113,6 +114,16 @@ describe("a worker without its local store", () => {
     const opened = await live(3_000, 6_000);
     for (const [partition, n] of newest.entries())
       expect(opened.get(partition)).toMatch(new RegExp(`^checkpoint ${n}( \\+ \\d+ deltas)?$`));
+    // What the kept checkpoints don't need is gone, and none of what they need.
+    const deltas = deltaTopicOf(deployed.id);
+    const starts = await lab.admin.listOffsets(
+      [0, 1, 2, 3].map((partition) => ({ topic: deltas, partition })),
+      "earliest",
+    );
+    for (const { partition, offset } of starts) {
+      expect(offset).toBeGreaterThan(0);
+      expect(offset).toBeLessThanOrEqual(Math.min(...deltasFrom(deployed, partition)));
+    }
     expect(asText(await deployed.outputs())).toEqual(expectedTotals(all.slice(0, 6_000)));
   });
 
@@ -147,6 +158,33 @@ describe("a worker without its local store", () => {
     expect(await deployed.committed()).toEqual(committed);
     expect(asText(await deployed.outputs())).toEqual(expectedTotals(all));
   });
+});
+
+test("a row that is larger than a record may be goes through deltas in pieces, and comes back whole", async () => {
+  const deployed = await lab.deploy({ source: "hoard", partitions: 1 });
+  // A quarter of a piece is noise, so that compression does not make it small.
+  const pieces = Array.from({ length: 9 }, (_, seq) => ({ seq, text: randomBytes(150_000).toString("hex").padEnd(600_000, "-") }));
+  const send = (some: typeof pieces): Promise<void> => deployed.send(some.map((value) => ({ key: "one", value })));
+  const first = deployed.startChild();
+  for (const piece of pieces.slice(0, 6)) {
+    await send([piece]);
+    await deployed.committedAll();
+  }
+  await first.child.kill();
+  rmSync(deployed.stateFolder, { recursive: true });
+  const second = await deployed.startWorker();
+  await send(pieces.slice(6));
+  await deployed.committedAll();
+  expect(openings(second.log).get(0)).toMatch(/^empty state \+ \d+ deltas$/);
+  await second.worker.stop();
+  let text = "";
+  const expected = pieces.map((piece) => {
+    text += piece.text;
+    let sum = 0;
+    for (let i = 0; i < text.length; i++) sum = (sum * 31 + text.charCodeAt(i)) % 2_147_483_647;
+    return `one ${JSON.stringify({ seq: piece.seq, characters: text.length, sum })}`;
+  });
+  expect(asText(await deployed.outputs())).toEqual([expected]);
 });
 
 describe("a worker that is told to stop", () => {
@@ -191,6 +229,15 @@ function checkpointsOf(deployed: Deployed, partition: number): number[] {
   } catch {
     return [];
   }
+}
+
+/** Where the deltas begin that a task's checkpoints need. */
+function deltasFrom(deployed: Deployed, partition: number): number[] {
+  const folder = join(deployed.checkpointFolder, deployed.id, String(partition));
+  return checkpointsOf(deployed, partition).map((n) => {
+    const { meta } = JSON.parse(readFileSync(join(folder, `${n}.json`), "utf8")) as { meta: string };
+    return (JSON.parse(meta) as { deltaFrom: number }).deltaFrom;
+  });
 }
 
 /** One bit, in the middle of the rows. */
