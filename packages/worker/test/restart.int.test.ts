@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { localCheckpointStore } from "@reprise/checkpoint";
 import { deltaTopicOf } from "@reprise/engine";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { failuresOf } from "./support/health.ts";
@@ -122,7 +123,7 @@ describe("a worker without its local store", () => {
     );
     for (const { partition, offset } of starts) {
       expect(offset).toBeGreaterThan(0);
-      expect(offset).toBeLessThanOrEqual(Math.min(...deltasFrom(deployed, partition)));
+      expect(offset).toBeLessThanOrEqual(Math.min(...(await deltasFrom(deployed, partition))));
     }
     expect(asText(await deployed.outputs())).toEqual(expectedTotals(all.slice(0, 6_000)));
   });
@@ -232,12 +233,10 @@ function checkpointsOf(deployed: Deployed, partition: number): number[] {
 }
 
 /** Where the deltas begin that a task's checkpoints need. */
-function deltasFrom(deployed: Deployed, partition: number): number[] {
-  const folder = join(deployed.checkpointFolder, deployed.id, String(partition));
-  return checkpointsOf(deployed, partition).map((n) => {
-    const { meta } = JSON.parse(readFileSync(join(folder, `${n}.json`), "utf8")) as { meta: string };
-    return (JSON.parse(meta) as { deltaFrom: number }).deltaFrom;
-  });
+async function deltasFrom(deployed: Deployed, partition: number): Promise<number[]> {
+  const checkpoints = localCheckpointStore({ folder: deployed.checkpointFolder });
+  const kept = await checkpoints.list({ deployment: deployed.id, partition });
+  return kept.map(({ meta }) => (JSON.parse(meta) as { deltaFrom: number }).deltaFrom);
 }
 
 /** One bit, in the middle of the rows. */

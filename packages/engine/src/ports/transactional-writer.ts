@@ -11,12 +11,12 @@ export interface CommittedOffset extends TopicPartition {
   readonly metadata: string;
 }
 
-/** How a transaction ended. `fenced`: another producer has this id or it timed out; the writer is unusable. `aborted`: nothing of it is visible, the writer can begin again. */
+/** How a transaction ended. `refused`: Kafka did not take a record or an offset, and would not take the same again. `fenced`: another producer has this id or it timed out; the writer is unusable. `aborted`: nothing of it is visible, the writer can begin again. */
 export type TransactionOutcome =
   | { readonly kind: "committed" }
-  | { readonly kind: "aborted"; readonly cause: unknown }
+  | { readonly kind: "aborted"; readonly cause: unknown; readonly refused?: true }
   /** Unknown whether it is committed: replace the writer (init anew), then compare n of the commit record. */
-  | { readonly kind: "in-doubt"; readonly cause: unknown }
+  | { readonly kind: "in-doubt"; readonly cause: unknown; readonly refused?: true }
   | { readonly kind: "fenced"; readonly cause: unknown };
 
 /** One transactional producer: one transaction at a time. */
@@ -36,7 +36,7 @@ export interface TransactionalWriter {
   ): void;
   /** Resolves when the local queue has room again. */
   drain(): Promise<void>;
-  /** Offsets with the group's metadata (that is the fence), then commit; aborts by itself on abortable errors. Never throws for Kafka's errors. */
+  /** Offsets with the group's metadata (that is the fence), then commit; aborts by itself on abortable errors. @throws RepriseError KAFKA_DENIED; no other of Kafka's errors */
   commit(offsets: readonly CommittedOffset[]): Promise<TransactionOutcome>;
   abort(): Promise<TransactionOutcome>;
   close(): Promise<void>;

@@ -34,7 +34,9 @@ const openingsAtOnce = 4;
 const firstBasePauseMs = 500;
 const longestBasePauseMs = 30_000;
 /** More than a broker's hiccup: give up, and let a new session try. */
-const maxAbortsInRow = 5;
+const maxFailuresInRow = 5;
+/** A topic's metadata may be late; a record that is too large stays so. */
+const maxRefusals = 3;
 
 /**
  * One life of a worker between joining the group and leaving it: runs the tasks it is given in a loop of steps and commits. Everything that it
@@ -52,7 +54,9 @@ export class Session {
   private failed: unknown;
   private initialised = false;
   private parked = false;
-  private abortsInRow = 0;
+  private failuresInRow = 0;
+  /** Tasks whose records Kafka may have refused, and how often it was each of them alone. */
+  private readonly suspects = new Map<number, { readonly times: number; readonly cause: unknown }>();
   private lastCommitMs: number;
   private role: Role = { kind: "idle" };
   /** What this round follows by; what is read meanwhile counts from the next one on. */
@@ -328,16 +332,27 @@ export class Session {
       const prepared = this.prepare(running, () => task.prepare(mode, next, deltaFrom));
       if (prepared !== undefined) commits.push({ task, prepared });
     }
-    if (commits.length === 0) {
-      if (flush) for (const running of this.tasks.values()) await this.flush(running);
-      return "committed";
+    for (const together of this.transactionsOf(commits)) {
+      // An outcome in doubt may have had it opened anew.
+      const still = together.filter(({ task }) => this.tasks.get(task.partition)?.task === task);
+      if (still.length > 0 && (await this.commitTogether(still)) === "fenced") return "fenced";
     }
+    if (flush) for (const running of this.tasks.values()) await this.flush(running);
+    return "committed";
+  }
+
+  /** One transaction for all; but whoever may have written what Kafka refused has one alone, so that the others are not aborted with it. */
+  private transactionsOf(commits: readonly TaskCommit[]): (readonly TaskCommit[])[] {
+    if (this.suspects.size === 0) return [commits];
+    const suspect = ({ task }: TaskCommit): boolean => this.suspects.has(task.partition);
+    return [...commits.filter(suspect).map((commit) => [commit]), commits.filter((commit) => !suspect(commit))];
+  }
+
+  private async commitTogether(commits: readonly TaskCommit[]): Promise<"committed" | "fenced"> {
     const started = this.clock.elapsedMs();
     const outcome = await this.committer.commit(commits);
-    const end = await this.settle(outcome, commits);
-    if (end === "fenced") return "fenced";
+    if ((await this.settle(outcome, commits)) === "fenced") return "fenced";
     if (outcome.kind === "committed") this.options.observer.committed(commits.length, this.clock.elapsedMs() - started);
-    if (flush) for (const running of this.tasks.values()) await this.flush(running);
     return "committed";
   }
 
@@ -368,21 +383,18 @@ export class Session {
   private async settle(outcome: TransactionOutcome, commits: readonly TaskCommit[]): Promise<"committed" | "fenced"> {
     switch (outcome.kind) {
       case "committed":
-        this.abortsInRow = 0;
+        this.failuresInRow = 0;
         for (const commit of commits) this.decided(commit);
         return "committed";
       case "fenced":
         return "fenced";
       case "aborted":
-        if (++this.abortsInRow > maxAbortsInRow) {
-          throw new RepriseError("KAFKA_FAILED", `${this.abortsInRow} transactions in a row were aborted: ${String(outcome.cause)}`, {
-            cause: outcome.cause,
-          });
-        }
+        this.notDecided(outcome, commits);
         for (const { task } of commits) await this.reopen(task.partition);
         await this.clock.sleep(idleMs);
         return "committed";
       case "in-doubt": {
+        this.notDecided(outcome, commits);
         await this.initialise();
         const decided = await this.decidedCommits(commits);
         for (const commit of commits) {
@@ -396,9 +408,31 @@ export class Session {
     }
   }
 
+  private notDecided(outcome: Extract<TransactionOutcome, { kind: "aborted" | "in-doubt" }>, commits: readonly TaskCommit[]): void {
+    const { kind, cause } = outcome;
+    if (outcome.refused === true) {
+      // Each task of the commit is tried alone; the one that it happens to alone stops, after some tries.
+      for (const { task } of commits)
+        this.suspects.set(task.partition, { times: commits.length > 1 ? 0 : (this.suspects.get(task.partition)?.times ?? 0) + 1, cause });
+    } else if (++this.failuresInRow > maxFailuresInRow) {
+      throw new RepriseError("KAFKA_FAILED", `${this.failuresInRow} transactions in a row were ${kind}: ${String(cause)}`, { cause });
+    }
+  }
+
+  /** Kafka refused what this task writes too often. */
+  private stopRefused(running: RunningTask, cause: unknown): void {
+    const { name, version } = this.options.processor;
+    const { partition } = running.task;
+    const why = cause instanceof Error ? cause.message : String(cause);
+    const message = `${name} v${version}: Kafka refuses what task ${partition} writes: ${why}`;
+    this.stopTask(running, new RepriseError("OUTPUT_REFUSED", message, { cause, details: { processor: name, version, partition } }));
+    this.report(running);
+  }
+
   private decided(commit: TaskCommit): void {
     const { task, prepared } = commit;
     task.decided();
+    this.suspects.delete(task.partition);
     for (const [topic, records] of this.committer.countByTopic(prepared.outputs)) this.options.observer.published(topic, records);
     const running = this.tasks.get(task.partition);
     if (running !== undefined) running.committed = true;
@@ -419,8 +453,11 @@ export class Session {
     return decided;
   }
 
-  /** Anew from what was decided, beside the loop. */
+  /** Anew from what was decided, beside the loop; but one whose records were refused too often stays as it is. */
   private async reopen(partition: number, dropLocal = false): Promise<void> {
+    const running = this.tasks.get(partition);
+    const suspect = this.suspects.get(partition);
+    if (running !== undefined && suspect !== undefined && suspect.times >= maxRefusals) return this.stopRefused(running, suspect.cause);
     await this.close(partition);
     this.openings.begin({ partition, dropLocal });
   }

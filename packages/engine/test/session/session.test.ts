@@ -269,6 +269,44 @@ describe("a session", () => {
     expect(worker.ends).toEqual(["stopped"]);
   });
 
+  test.each(["aborted", "in-doubt"] as const)("one task whose output Kafka refuses stops, after some tries alone (%s)", async (kind) => {
+    const world = new World(2);
+    const failed: unknown[] = [];
+    const worker = world.start(world.deploy(1, true), { observer: { taskFailed: (...all) => failed.push(all) } });
+    for (const p of [0, 1]) world.put(0, p);
+    await until(() => world.out(0).length + world.out(1).length === 2);
+    const { writer } = (worker.session as unknown as { options: { writer: SimWriter } }).options;
+    const [produce, commit] = [writer.produce.bind(writer), writer.commit.bind(writer)];
+    let tooLarge = false;
+    const aborted: number[] = [];
+    writer.produce = (topic, partition, ...rest) => {
+      tooLarge ||= topic === "out" && Buffer.from(rest[1] as Uint8Array).toString() === "v1 values 777";
+      produce(topic, partition, ...rest);
+    };
+    writer.commit = async (offsets) => {
+      if (!tooLarge) return await commit(offsets);
+      tooLarge = false;
+      aborted.push(offsets.length);
+      await writer.abort();
+      return { kind, cause: new Error("a record for partition 0 of 'out': 10"), refused: true };
+    };
+    world.put(777, 0);
+    for (let n = 1; n < 20; n++) {
+      world.put(n, 1);
+      await pause(3);
+    }
+    await until(() => world.out(1).length === 20 && failed.length > 0);
+    expect(failed).toEqual([
+      [0, expect.objectContaining({ code: "OUTPUT_REFUSED", message: expect.stringContaining("partition 0 of 'out'") as string })],
+    ]);
+    expect(world.record("p.v1.1", 0)?.position).toEqual({ values: 1 });
+    // It alone, three times, behind the first one that may have been of both.
+    expect(aborted.slice(-3)).toEqual([1, 1, 1]);
+    expect(aborted.length).toBeLessThanOrEqual(4);
+    await worker.stop();
+    expect([worker.ends, world.out(0)]).toEqual([["stopped"], ["v1 values 0"]]);
+  });
+
   test("counts commits that were decided, not those that were aborted", async () => {
     const world = new World();
     let fates = 0;

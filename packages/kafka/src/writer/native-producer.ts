@@ -1,6 +1,6 @@
 import { RepriseError } from "@reprise/schema";
 import type { Producer } from "@confluentinc/kafka-javascript";
-import { called, nativeClient } from "../internal/native-client.ts";
+import { called, isNativeError, nativeClient } from "../internal/native-client.ts";
 
 /** The native object behind a producer: `produce` answers with librdkafka's code, 0 for success, and throws only on misuse. */
 export interface NativeProduce {
@@ -22,6 +22,8 @@ export interface ConnectedProducer {
   readonly native: NativeProduce;
   /** A connection to a broker failed, or a request timed out, since the flag was last cleared. */
   sawDisconnect: boolean;
+  /** The first record that was not delivered since this was last cleared, with librdkafka's code. */
+  undelivered: { readonly code: number; readonly topic: string; readonly partition: number } | undefined;
   /** Once; flushes for at most `flushMs` before. */
   disconnect(flushMs: number): Promise<void>;
 }
@@ -38,6 +40,7 @@ export async function connectProducer(
     producer,
     native: producer.getClient() as NativeProduce,
     sawDisconnect: false,
+    undelivered: undefined,
     disconnect(flushMs) {
       disconnecting ??= new Promise((resolve) =>
         (producer.disconnect as (timeoutMs: number, done: () => void) => void).call(producer, flushMs, resolve),
@@ -49,6 +52,9 @@ export async function connectProducer(
   // `event.error` does not fire for these; the log lines do (FAIL: connection lost; REQTMOUT: a request was given up).
   producer.on("event.log", (event: { fac?: string }) => {
     if (event.fac === "FAIL" || event.fac === "REQTMOUT") connected.sawDisconnect = true;
+  });
+  producer.on("delivery-report", (error, { topic, partition }) => {
+    if (isNativeError(error)) connected.undelivered ??= { code: error.code, topic, partition };
   });
   try {
     await called((done) => producer.connect({ timeout: timeoutMs }, (error: unknown) => done(error)));

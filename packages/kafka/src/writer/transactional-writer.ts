@@ -5,7 +5,9 @@ import { fence } from "../admin/fence.ts";
 import type { KafkaConnectionOptions } from "../connection-options.ts";
 import { openCluster } from "../internal/cluster.ts";
 import { called, isNativeError, type NativeError, nativeCode } from "../internal/native-client.ts";
+import { kafkaError } from "../internal/wire-error.ts";
 import { classifyTransactionError, type TransactionCall, type TransactionVerdict } from "./classify-transaction-error.ts";
+import { errorClassOf } from "./error-class.ts";
 import { type ConnectedProducer, connectProducer, nativeHeaders, nativeTimestamp } from "./native-producer.ts";
 import { producerSettings, transactionTimeoutMs } from "./producer-settings.ts";
 
@@ -28,11 +30,12 @@ const drainAbove = { records: 200_000, bytes: 64 * 1024 * 1024 } as const;
 type WriterState = "new" | "ready" | "open" | "broken" | "closed";
 
 /**
- * A transactional producer on librdkafka. Two guards beside Kafka's own:
+ * A transactional producer on librdkafka. Guards beside Kafka's own:
  * - When a connection failed or a request timed out while a transaction was open, its outcome is `in-doubt` whatever the calls
  *   said: a delayed EndTxn of it may still be on its way and would end part of a later transaction of the same producer epoch
  *   (librdkafka has no KIP-890). `init` raises the epoch. It is left to the caller, who must look at the control log and the
  *   commit record after every `init`.
+ * - When a broker refused a record, its abort is `in-doubt` as well: the producer's sequence numbers are ahead of the broker's from then on.
  * - `init` fences the id by a raw request first, which aborts what an earlier owner left open in 20 to 45 ms; librdkafka's own
  *   initTransactions then finds nothing to wait for (500 ms otherwise).
  */
@@ -75,6 +78,9 @@ export function createTransactionalWriter(options: TransactionalWriterOptions): 
         ...producerSettings(options),
         "transactional.id": transactionalId,
         "transaction.timeout.ms": transactionTimeoutMs,
+        // Only those that failed: they say which record it was.
+        dr_cb: true,
+        "delivery.report.only.error": true,
       };
       const [producer] = await Promise.all([connectProducer(settings, initTimeoutMs), fence(cluster, [transactionalId])]);
       current = producer;
@@ -100,6 +106,7 @@ export function createTransactionalWriter(options: TransactionalWriterOptions): 
           cause: error,
         });
       }
+      if (verdict === "stop") throw denied(error);
       throw new RepriseError("KAFKA_FAILED", `The transactional id '${transactionalId}' can't be initialised: ${error.message}`, {
         details: { transactionalId, kafkaCode: error.code },
         cause: error,
@@ -127,28 +134,54 @@ export function createTransactionalWriter(options: TransactionalWriterOptions): 
   async function ended(producer: ConnectedProducer, outcome: "committed" | "aborted", cause?: NativeError): Promise<TransactionOutcome> {
     // Log lines come on their own handle: those sent before the call's answer are in by the next turn.
     await new Promise((resolve) => setImmediate(resolve));
+    const { undelivered } = producer;
+    const why = undelivered ?? cause;
+    const refused = why !== undefined && errorClassOf(why.code) === "refused" ? { refused: true as const } : {};
     if (producer.sawDisconnect) {
       state = "broken";
       const message = `A connection failed during a transaction of '${transactionalId}' (its end was answered: ${outcome}); the producer must be replaced.`;
       return {
         kind: "in-doubt",
         cause: new RepriseError("KAFKA_FAILED", message, { details: { transactionalId, answered: outcome }, cause }),
+        ...refused,
       };
     }
+    if (outcome === "committed") {
+      state = "ready";
+      return { kind: "committed" };
+    }
+    // Of a batch that a broker refused, librdkafka has counted the sequence numbers and the broker has not: the next batch would be refused too.
+    // (A topic that is missing is found out before anything is sent.)
+    if (undelivered !== undefined && undelivered.code > 0 && undelivered.code !== kafkaError.unknownTopicOrPartition) {
+      state = "broken";
+      return { kind: "in-doubt", cause: failed("aborted", cause, undelivered), ...refused };
+    }
     state = "ready";
-    return outcome === "committed" ? { kind: "committed" } : { kind: "aborted", cause: failed("aborted", cause) };
+    return { kind: "aborted", cause: failed("aborted", cause, undelivered), ...refused };
   }
 
-  function failed(what: string, cause: NativeError | undefined): RepriseError | undefined {
+  function failed(what: string, cause: NativeError | undefined, undelivered?: ConnectedProducer["undelivered"]): RepriseError | undefined {
     if (cause === undefined) return undefined;
-    return new RepriseError("KAFKA_FAILED", `A transaction of '${transactionalId}' was ${what}: ${cause.message}`, {
-      details: { transactionalId, kafkaCode: cause.code },
+    const record =
+      undelivered === undefined ? "" : ` (a record for partition ${undelivered.partition} of '${undelivered.topic}': ${undelivered.code})`;
+    return new RepriseError("KAFKA_FAILED", `A transaction of '${transactionalId}' was ${what}: ${cause.message}${record}`, {
+      details: {
+        transactionalId,
+        kafkaCode: undelivered?.code ?? cause.code,
+        ...(undelivered === undefined ? {} : { topic: undelivered.topic, partition: undelivered.partition }),
+      },
       cause,
     });
   }
 
+  function denied(error: NativeError): RepriseError {
+    const message = `Kafka denies the producer '${transactionalId}' what it needs: ${error.message}`;
+    return new RepriseError("KAFKA_DENIED", message, { details: { transactionalId, kafkaCode: error.code }, cause: error });
+  }
+
   function broken(verdict: TransactionVerdict, error: NativeError): TransactionOutcome {
     state = "broken";
+    if (verdict === "stop") throw denied(error);
     if (verdict !== "fenced") return { kind: "in-doubt", cause: failed("left in doubt", error) };
     const message = `The producer '${transactionalId}' was fenced: another one took its id, or its transaction timed out (${error.message}).`;
     return {
@@ -164,6 +197,13 @@ export function createTransactionalWriter(options: TransactionalWriterOptions): 
     return await ended(producer, "aborted", cause);
   }
 
+  /** After an error of the calls that end a transaction. Whatever was denied, what is open must not stall readers until it times out. */
+  async function endedBy(verdict: TransactionVerdict, error: NativeError): Promise<TransactionOutcome> {
+    if (verdict === "abort") return await abortBecause(error);
+    if (verdict === "stop" && error.isFatal !== true) await attempt((done) => live().producer.abortTransaction(callTimeoutMs, done));
+    return broken(verdict, error);
+  }
+
   return {
     transactionalId,
     init,
@@ -177,6 +217,7 @@ export function createTransactionalWriter(options: TransactionalWriterOptions): 
       produceError = undefined;
       // What happened between transactions is over: no request of a transaction was under way.
       producer.sawDisconnect = false;
+      producer.undelivered = undefined;
       const error = await attempt((done) => producer.producer.beginTransaction(done));
       if (error === undefined) {
         state = "open";
@@ -226,12 +267,11 @@ export function createTransactionalWriter(options: TransactionalWriterOptions): 
         const sent = await persist("offsets", (done) =>
           producer.producer.sendOffsetsToTransaction(offsets as never, consumer, callTimeoutMs, done),
         );
-        if ("error" in sent) return sent.verdict === "abort" ? await abortBecause(sent.error) : broken(sent.verdict, sent.error);
+        if ("error" in sent) return await endedBy(sent.verdict, sent.error);
       }
       // 3. Flush, then EndTxn.
       const committed = await persist("commit", (done) => producer.producer.commitTransaction(callTimeoutMs, done));
-      if ("error" in committed)
-        return committed.verdict === "abort" ? await abortBecause(committed.error) : broken(committed.verdict, committed.error);
+      if ("error" in committed) return await endedBy(committed.verdict, committed.error);
       return await ended(producer, "committed");
     },
     async abort() {

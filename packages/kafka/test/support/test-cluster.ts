@@ -17,8 +17,8 @@ export function unique(prefix: string): string {
 export const text = (value: string): Uint8Array => new TextEncoder().encode(value);
 
 /** What a read_committed reader sees in a partition, as text: an independent look at the log, through none of the code under test. */
-export async function committedValues(topic: string, partition = 0): Promise<string[]> {
-  const [address] = parseBootstrap(bootstrapOfRun());
+export async function committedValues(topic: string, partition = 0, bootstrap = bootstrapOfRun()): Promise<string[]> {
+  const [address] = parseBootstrap(bootstrap);
   if (address === undefined) throw new Error("There is no address.");
   const connection = new Connection("test-reader");
   await connection.connect(address.host, address.port);

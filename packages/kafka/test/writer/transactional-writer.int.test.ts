@@ -1,3 +1,4 @@
+import { randomBytes } from "node:crypto";
 import { spawn } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import type { KafkaConsumer } from "@confluentinc/kafka-javascript";
@@ -170,6 +171,35 @@ test("a record that is too large is refused at once, and the transaction stays o
   expect(() => one.produce(topic, 0, null, new Uint8Array(2_000_000), 1)).toThrow(/2000000 bytes/);
   one.produce(topic, 0, null, text("small"), 1);
   expect(await one.commit([])).toEqual({ kind: "committed" });
+});
+
+test("a record that its topic does not take is refused: it says which topic, that it would be again, and the next producer goes on", async () => {
+  const topic = await newTopic();
+  const small = unique("small");
+  await admin.createTopics([{ name: small, partitions: 2, config: { "max.message.bytes": "2000" } }]);
+  const one = writer(unique("id"));
+  await one.init();
+  for (let time = 0; time < 2; time++) {
+    if (time > 0) await one.init();
+    await one.begin();
+    one.produce(topic, 0, null, text("not without the other"), 1);
+    one.produce(small, 1, null, randomBytes(5_000), 1);
+    expect(await one.commit([{ topic, partition: 0, offset: 1, metadata: "" }])).toMatchObject({
+      kind: "in-doubt",
+      refused: true,
+      cause: {
+        code: "KAFKA_FAILED",
+        message: expect.stringContaining(`partition 1 of '${small}'`) as string,
+        details: { kafkaCode: 10, topic: small },
+      },
+    });
+  }
+  await one.init();
+  await one.begin();
+  one.produce(small, 1, null, text("small enough"), 1);
+  expect(await one.commit([{ topic, partition: 0, offset: 1, metadata: "" }])).toEqual({ kind: "committed" });
+  expect(await committedValues(topic)).toEqual([]);
+  await vi.waitFor(async () => expect(await committedValues(small, 1)).toEqual(["small enough"]), { interval: 10 });
 });
 
 test("require-stable reading waits for a pending commit and never sees the offset before it", async () => {

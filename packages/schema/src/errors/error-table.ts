@@ -64,6 +64,16 @@ export const errorTable = {
     "Check retention and leader elections; deploy again from an offset that exists.",
   ),
   KAFKA_FAILED: entry(true, "Kafka answered with an error.", "See the cause."),
+  KAFKA_DENIED: entry(
+    false,
+    "Kafka denies this client what it needs, or is not set up for it.",
+    "Grant what the message names, or change the setting, then start again.",
+  ),
+  OUTPUT_REFUSED: entry(
+    false,
+    "Kafka refuses a record that a task writes, again and again.",
+    "Correct the topic that the message names (its max.message.bytes, that it exists); then start the worker again.",
+  ),
   PRODUCER_FENCED: entry(
     false,
     "Another producer took over this transactional id, or a transaction timed out.",
