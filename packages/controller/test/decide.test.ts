@@ -56,6 +56,12 @@ describe("the state of a deployment", () => {
     expect(next(starting, one.id, { started: true, allCommitted: true })).toEqual({ state: "Serving" });
   });
 
+  it("is Planned until its topics are there, also when it was cut away from before", () => {
+    const state = stateAfter(...both, intended(one.id, two.id), cut(one.id, two.id, { in: [0, 0] }), completed(one.id, two.id));
+    expect(next(state, one.id, {})).toBeUndefined();
+    expect(next(state, one.id, { prepared: true })).toEqual({ state: "Standby" });
+  });
+
   it("of a follower goes from Starting to Replaying to CaughtUp, and not back when it lags for a moment", () => {
     expect(next(stateAfter(...both, became(two.id, "Starting")), two.id, { started: true })).toEqual({ state: "Replaying" });
     const replaying = stateAfter(...both, became(two.id, "Replaying"));

@@ -33,6 +33,8 @@ export function nextState(control: ControlState, entry: DeploymentEntry, facts: 
     return entry.state === "Failed" ? undefined : { state: "Failed", reason: facts.failure };
   }
   if (entry.state === "Failed" && !facts.recovered) return undefined;
+  // Whatever the log says of it meanwhile: its topics are made in this state only.
+  if (entry.state === "Planned" && !facts.prepared) return undefined;
   const state = stateByLog(control, entry, facts) ?? stateByProgress(entry.state, facts);
   return state === entry.state ? undefined : { state };
 }
@@ -52,14 +54,14 @@ function stateByLog(control: ControlState, entry: DeploymentEntry, facts: Deploy
 
 /** The first deployment of a processor is live from its start: it serves once every task has committed its base. */
 function stateOfFirst(state: DeploymentState, facts: DeploymentFacts): DeploymentState {
-  if (state === "Planned") return facts.prepared ? "Starting" : "Planned";
+  if (state === "Planned") return "Starting";
   return state === "Serving" || facts.allCommitted ? "Serving" : "Starting";
 }
 
 function stateByProgress(state: DeploymentState, facts: DeploymentFacts): DeploymentState {
   switch (state) {
     case "Planned":
-      return facts.prepared ? "Starting" : "Planned";
+      return "Starting";
     case "Starting":
       return facts.started ? "Replaying" : "Starting";
     case "CaughtUp":
