@@ -75,6 +75,7 @@ export class RouteSession {
   private readonly limits: RouteLimits;
   private demands: Demand[] = [];
   private stopping = false;
+  private ended = false;
   private failed: unknown;
   private initialised = false;
   private abortsInRow = 0;
@@ -127,11 +128,13 @@ export class RouteSession {
       for (const demand of this.demands) if (demand.kind === "close") demand.done();
       this.demands = [];
       this.stopping = true;
+      this.ended = true;
     }
   }
 
   private demand(demand: Demand): void {
-    if (this.stopping && demand.kind === "close" && this.tasks.size === 0) demand.done();
+    // Not as soon as it is stopping: partitions may be opening that would be committed after they were given away.
+    if (this.ended && demand.kind === "close") demand.done();
     else this.demands.push(demand);
     this.wake?.();
   }

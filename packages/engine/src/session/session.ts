@@ -51,6 +51,8 @@ export class Session {
   private readonly openings: Openings;
   private demands: Demand[] = [];
   private stopping = false;
+  /** All tasks are closed: nothing is left to be given up. */
+  private ended = false;
   private failed: unknown;
   private initialised = false;
   private parked = false;
@@ -136,6 +138,7 @@ export class Session {
     for (const demand of this.demands) if (demand.kind === "close") demand.done();
     this.demands = [];
     this.stopping = true;
+    this.ended = true;
     return failures;
   }
 
@@ -147,7 +150,8 @@ export class Session {
   }
 
   private demand(demand: Demand): void {
-    if (this.stopping && demand.kind === "close" && this.tasks.size === 0) demand.done();
+    // Not as soon as it is stopping: a task may be opening that would be committed after it was given away.
+    if (this.ended && demand.kind === "close") demand.done();
     else this.demands.push(demand);
     this.awake();
   }

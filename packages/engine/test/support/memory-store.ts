@@ -78,10 +78,14 @@ export class MemoryStore implements StateStore {
 /** Stores by folder, with the rules of the port: one owner at a time, rows stay when a store is closed. */
 export class MemoryEngine implements StateStoreEngine {
   readonly name = "memory";
-  readonly folders = new Map<string, Rows>();
+  readonly folders: Map<string, Rows>;
   readonly open_ = new Map<string, MemoryStore>();
   /** Called with every store that is opened: tests put faults into it. */
   onOpen: ((folder: string, store: MemoryStore) => void) | undefined;
+
+  constructor(folders = new Map<string, Rows>()) {
+    this.folders = folders;
+  }
 
   async open(folder: string): Promise<StateStore> {
     if (this.open_.has(folder)) throw new RepriseError("STATE_LOCKED", `the state folder ${folder} is in use`);

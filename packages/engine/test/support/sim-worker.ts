@@ -86,8 +86,7 @@ export class SimWorker {
     const systemReader = new SimReader(this.process);
     const control = new ControlLogTail(systemReader, this.process.offsets);
     await control.readToEnd();
-    const engine = new MemoryEngine();
-    (engine as { folders: Map<string, Rows> }).folders = this.options.disk;
+    const engine = new MemoryEngine(this.options.disk);
     engine.onOpen = (folder, store) => {
       const write = store.write.bind(store);
       store.write = (rows) => this.process.call(() => write(rows));
