@@ -5,6 +5,7 @@ import { deltaTopicOf, groupOf } from "../control/names.ts";
 import { type Interrupted, notInterrupted, Stopped } from "../internal/stopped.ts";
 import type { CheckpointManifest } from "../ports/checkpoint-store.ts";
 import type { StateStore } from "../ports/state-store.ts";
+import type { CommittedOffset } from "../ports/transactional-writer.ts";
 import { decodeRows } from "../state/row-buffer.ts";
 import { metaRowKey } from "../state/row-key.ts";
 import { decodeMeta, encodeMeta, newTaskMeta, type TaskMeta } from "../task/task-meta.ts";
@@ -57,9 +58,26 @@ export async function openTaskStore(
   partition: number,
   interrupted: Interrupted = notInterrupted,
 ): Promise<OpenedStore> {
-  const opening: Opening = { options, partition, interrupted, reasons: [] };
-  // 4. The commit record, require-stable: no transaction of a former owner is pending any more.
-  const record = await readCommitRecord(opening);
+  const { spec } = options;
+  const lead = spec.inputs[0] as { topic: string };
+  for (let before: CommittedOffset | undefined, refused: RepriseError | undefined; ; ) {
+    // 4. The commit record, require-stable: no transaction of a former owner is pending any more.
+    const [committed] = await options.groupOffsets.committed(groupOf(spec.id), [{ topic: lead.topic, partition }]);
+    if (refused !== undefined && committed?.metadata === before?.metadata) throw refused;
+    try {
+      return await openDecided({ options, partition, interrupted, reasons: [] }, committed);
+    } catch (error) {
+      // A process that was frozen since step 4 finds what others have written, and removed, meanwhile: only what still stands can be lost.
+      if (!RepriseError.is(error) || error.code !== "DELTAS_LOST") throw error;
+      [before, refused] = [committed, error];
+    }
+  }
+}
+
+/** From step 5 on, by the commit record as it was read. */
+async function openDecided(opening: Opening, committed: CommittedOffset | undefined): Promise<OpenedStore> {
+  const { options, partition } = opening;
+  const record = committed === undefined ? undefined : await checkedRecord(opening, committed);
   const live = record?.mode === "live" ? record : undefined;
   // After the commit record was read: the deltas of every decided commit lie below this.
   const end = live === undefined ? 0 : await options.offsets.highWatermark({ topic: deltaTopicOf(options.spec.id), partition });
@@ -94,16 +112,13 @@ export async function openTaskStore(
   }
 }
 
-async function readCommitRecord({ options, partition, interrupted }: Opening): Promise<CommitRecord | undefined> {
+async function checkedRecord({ options, partition, interrupted }: Opening, committed: CommittedOffset): Promise<CommitRecord> {
   const { spec, control } = options;
-  const lead = spec.inputs[0] as { topic: string };
-  const [committed] = await options.groupOffsets.committed(groupOf(spec.id), [{ topic: lead.topic, partition }]);
-  if (committed === undefined) return undefined;
   const record = decodeCommitRecord(committed.metadata);
   if (record === undefined) {
     throw new RepriseError(
       "DECLARATION_CONFLICT",
-      `the group ${groupOf(spec.id)} has an offset for ${lead.topic}-${partition} that Reprise did not commit`,
+      `the group ${groupOf(spec.id)} has an offset for ${committed.topic}-${partition} that Reprise did not commit`,
     );
   }
   // Another worker may have read further before it committed: only the end of the log tells.

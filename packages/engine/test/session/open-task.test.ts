@@ -386,6 +386,23 @@ describe("a live task", () => {
     expect(engine.open_.size).toBe(0);
   });
 
+  test("that was committed anew while it was opened is opened by that commit", async () => {
+    // Frozen after it had read the commit record: the owner since then went on, took a checkpoint, and truncated what lies below.
+    committed(past.metas[2] as TaskMeta);
+    deltas(1, 2, 3, 4);
+    cluster.partition({ topic: deltaTopicOf(id), partition: 0 }).logStart = 8;
+    await checkpoint(4);
+    const { groupOffsets } = options;
+    const slow = {
+      committed: async (...asked: Parameters<typeof groupOffsets.committed>) => {
+        const found = await groupOffsets.committed(...asked);
+        committed(past.metas[4] as TaskMeta);
+        return found;
+      },
+    };
+    expect(await openTaskStore({ ...options, groupOffsets: slow }, 0)).toMatchObject({ meta: { n: 4 }, how: "checkpoint 4" });
+  });
+
   test("refuses a state of another digest, or at another position, than its commit record says", async () => {
     committed({ ...(past.metas[3] as TaskMeta), digest: "e".repeat(32) });
     deltas(1, 2, 3);
