@@ -3,7 +3,7 @@ import { join, resolve } from "node:path";
 import type { CheckpointManifest, CheckpointStore } from "@reprise/engine";
 import { fileError } from "./internal/checkpoint-error.ts";
 import { deploymentFolder, manifestName, rowsName, taskFolder } from "./internal/checkpoint-paths.ts";
-import { listCheckpoints, manifestAt, readCheckpoint } from "./internal/checkpoint-reader.ts";
+import { listCheckpoints, readCheckpoint } from "./internal/checkpoint-reader.ts";
 import { CheckpointWriter } from "./internal/checkpoint-writer.ts";
 
 export interface LocalCheckpointOptions {
@@ -12,7 +12,7 @@ export interface LocalCheckpointOptions {
 }
 
 /**
- * Checkpoints as files: `<folder>/<deployment>/<partition>/<n>.json` and its rows. Uncompressed: writing and hashing then cost less
+ * Checkpoints as files: `<folder>/<deployment>/<partition>/<n>-<hash>.json` and its rows. Uncompressed: writing and hashing then cost less
  * than the scan that feeds them. A checkpoint is durable when `write` resolves, and exists from the rename of its manifest on. What
  * a writer that died left behind is removed by the next write of its task. Besides the port's errors every call may throw
  * CHECKPOINT_FAILED (permissions, a read-only disk) and INVALID_ARGUMENT (a name or number that is none).
@@ -29,15 +29,11 @@ export function localCheckpointStore(options: LocalCheckpointOptions): Checkpoin
   };
 }
 
-/** The manifest goes first: without it the rows are a leftover. One that replaced it under the same n stays. */
+/** The manifest goes first: without it the rows are a leftover. */
 async function removeCheckpoint(root: string, manifest: CheckpointManifest): Promise<void> {
   const folder = taskFolder(root, manifest);
-  const path = join(folder, manifestName(manifest.n));
-  const present = await manifestAt(path).catch((error: unknown) => {
-    throw fileError(error, path, "removing it");
-  });
-  if (present === undefined || present.sha256 === manifest.sha256) await removeFiles(path);
-  await removeFiles(join(folder, rowsName(manifest.n, manifest.sha256)));
+  await removeFiles(join(folder, manifestName(manifest)));
+  await removeFiles(join(folder, rowsName(manifest)));
 }
 
 async function removeFiles(path: string): Promise<void> {

@@ -61,15 +61,20 @@ describe("the local checkpoint store", () => {
     expect(await store.list({ ...task, partition: 31 })).toEqual([]);
   });
 
-  it("replaces a checkpoint of the same n", async () => {
-    const old = await store.write(task, 1, "old", chunks(10));
-    const replaced = await store.write(task, 1, "new", chunks(20));
-    expect(await store.list(task)).toEqual([replaced]);
-    expect(await rowTexts(replaced)).toHaveLength(20);
-    await expect(collect(store.read(old))).rejects.toThrow(corrupt);
-    expect(taskFiles()).toHaveLength(2);
-    await store.remove(old);
-    expect(await store.list(task)).toEqual([replaced]);
+  it("keeps two of the same n side by side, and one of the same content once", async () => {
+    // Two processes that both take the task for theirs write its base.
+    const one = await store.write(task, 0, "at 5", chunks(10));
+    const other = await store.write(task, 0, "at 7", chunks(20));
+    const sameRows = await store.write(task, 0, "at 9", chunks(20));
+    await store.write(task, 0, "at 7", chunks(20));
+    const byMeta = (all: readonly CheckpointManifest[]) => all.map(({ meta }) => meta).sort();
+    expect(byMeta(await store.list(task))).toEqual(["at 5", "at 7", "at 9"]);
+    expect(taskFiles()).toHaveLength(6);
+    await store.remove(sameRows);
+    expect([await rowTexts(one), await rowTexts(other)].map(({ length }) => length)).toEqual([10, 20]);
+    await store.remove(one);
+    expect(byMeta(await store.list(task))).toEqual(["at 7"]);
+    expect(await rowTexts(other)).toHaveLength(20);
   });
 
   it("removes one, and all of a deployment, and may be told so twice", async () => {
@@ -173,20 +178,20 @@ describe("a damaged checkpoint", () => {
   it("does not exist without its rows or without its manifest, and an older one is still there", async () => {
     const older = await store.write(task, 1, "{}", chunks(40));
     const newer = await store.write(task, 2, "{}", chunks(50));
-    rmSync(join(taskFolder(), taskFiles().find((name) => name.startsWith("2-")) as string));
+    rmSync(join(taskFolder(), taskFiles().find((name) => /^2-.*rows$/.test(name)) as string));
     expect(await store.list(task)).toEqual([older]);
     await expect(collect(store.read(newer))).rejects.toThrow(
       expect.objectContaining({ code: "CHECKPOINT_CORRUPT", message: expect.stringContaining("missing") as string }),
     );
-    rmSync(join(taskFolder(), "1.json"));
+    rmSync(join(taskFolder(), taskFiles().find((name) => /^1-.*json$/.test(name)) as string));
     expect(await store.list(task)).toEqual([]);
   });
 
   it("of another task is not taken for this task's", async () => {
     await store.write(task, 1, "{}", chunks(4));
-    await store.write({ ...task, partition: 4 }, 1, "{}", chunks(5));
+    const own = await store.write({ ...task, partition: 4 }, 1, "{}", chunks(5));
     for (const name of taskFiles()) writeFileSync(join(folder, task.deployment, "4", name), readFileSync(join(taskFolder(), name)));
-    expect(await store.list({ ...task, partition: 4 })).toEqual([]);
+    expect(await store.list({ ...task, partition: 4 })).toEqual([own]);
   });
 });
 

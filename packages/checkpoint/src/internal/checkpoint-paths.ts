@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { join } from "node:path";
 import type { TaskId } from "@reprise/engine";
 import { RepriseError } from "@reprise/schema";
@@ -16,18 +17,31 @@ export function deploymentFolder(root: string, deployment: string): string {
   return join(root, folderName(deployment));
 }
 
-export function manifestName(n: number): string {
-  checkNumber("n", n);
-  return `${n}.json`;
+/** What the names of a checkpoint's files follow from. */
+export interface CheckpointContent {
+  readonly n: number;
+  readonly meta: string;
+  /** Of the rows. */
+  readonly sha256: string;
 }
 
-/** Rows carry their hash in the name: the manifest that is renamed into place switches from old rows to new ones at once. */
-export function rowsName(n: number, sha256: string): string {
-  return `${n}-${sha256.slice(0, 32)}.rows`;
+export function manifestName(content: CheckpointContent): string {
+  return `${contentName(content)}.json`;
+}
+
+export function rowsName(content: CheckpointContent): string {
+  return `${contentName(content)}.rows`;
+}
+
+/** With the content in it: two processes may write a checkpoint of the same n, and only one of them has the task. */
+function contentName({ n, meta, sha256 }: CheckpointContent): string {
+  checkNumber("n", n);
+  return `${n}-${createHash("sha256").update(sha256).update(meta).digest("hex").slice(0, 32)}`;
 }
 
 /** With the process in its name, so that one that died can be told from one that is at it. */
 export function temporaryName(n: number, serial: number): string {
+  checkNumber("n", n);
   return `${n}.${process.pid}.${serial}.tmp`;
 }
 

@@ -17,7 +17,7 @@ export async function listCheckpoints(root: string, task: TaskId): Promise<Check
     for (const name of await namesIn(folder)) {
       if (!name.endsWith(".json")) continue;
       const manifest = await manifestAt(join(folder, name));
-      if (manifest !== undefined && name === manifestName(manifest.n) && (await isComplete(folder, task, manifest))) found.push(manifest);
+      if (manifest !== undefined && name === manifestName(manifest) && (await isComplete(folder, task, manifest))) found.push(manifest);
     }
   } catch (error) {
     throw fileError(error, folder, "listing it");
@@ -33,7 +33,7 @@ export async function manifestAt(path: string): Promise<CheckpointManifest | und
 
 /** @throws RepriseError CHECKPOINT_CORRUPT, at the latest after the last chunk */
 export async function* readCheckpoint(root: string, manifest: CheckpointManifest): AsyncGenerator<readonly StoredRow[]> {
-  const path = join(taskFolder(root, manifest), rowsName(manifest.n, manifest.sha256));
+  const path = join(taskFolder(root, manifest), rowsName(manifest));
   const file = await open(path, "r").catch((error: NodeJS.ErrnoException) => {
     throw error.code === "ENOENT" ? corruptError(path, "its rows are missing") : fileError(error, path, "opening it");
   });
@@ -73,7 +73,7 @@ function verify(path: string, manifest: CheckpointManifest, read: { sha256: stri
 
 async function isComplete(folder: string, task: TaskId, manifest: CheckpointManifest): Promise<boolean> {
   if (manifest.deployment !== task.deployment || manifest.partition !== task.partition) return false;
-  const rows = await stat(join(folder, rowsName(manifest.n, manifest.sha256))).catch(ignoreMissing);
+  const rows = await stat(join(folder, rowsName(manifest))).catch(ignoreMissing);
   return rows?.size === manifest.bytes;
 }
 

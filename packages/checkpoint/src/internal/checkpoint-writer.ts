@@ -28,16 +28,15 @@ export class CheckpointWriter {
 
   /**
    * 1. Leftovers of dead writers go. 2. The rows are streamed into a temporary file, hashed, fsynced, renamed. 3. The manifest
-   * likewise: from its rename on the checkpoint exists. 4. Rows that it replaced go. A crash before 3 leaves the checkpoint that was.
+   * likewise: from its rename on the checkpoint exists.
    */
   async write(task: TaskId, n: number, meta: string, rows: AsyncIterable<readonly StoredRow[]>): Promise<CheckpointManifest> {
     const folder = taskFolder(this.#root, task);
-    const manifestPath = join(folder, manifestName(n));
     let rowsPath: string | undefined;
     try {
       await mkdir(folder, { recursive: true });
       await removeLeftovers(folder, (name) => this.#writing.has(join(folder, name)));
-      const file = await this.#writeRows(folder, n, rows);
+      const file = await this.#writeRows(folder, n, meta, rows);
       const { name, ...content } = file;
       rowsPath = join(folder, name);
       const manifest: CheckpointManifest = {
@@ -49,18 +48,20 @@ export class CheckpointWriter {
         ...content,
         createdAtMs: Date.now(),
       };
-      await this.#whileWriting(folder, n, manifestPath, (handle) => writeAll(handle, Buffer.from(encodeManifest(manifest))));
+      await this.#whileWriting(folder, n, join(folder, manifestName(manifest)), (handle) =>
+        writeAll(handle, Buffer.from(encodeManifest(manifest))),
+      );
       await this.#syncParents(folder);
       await removeLeftovers(folder, (other) => this.#writing.has(join(folder, other)));
       return manifest;
     } catch (error) {
-      throw fileError(error, manifestPath, "writing it");
+      throw fileError(error, join(folder, String(n)), "writing it");
     } finally {
       if (rowsPath !== undefined) this.#writing.delete(rowsPath);
     }
   }
 
-  async #writeRows(folder: string, n: number, rows: AsyncIterable<readonly StoredRow[]>): Promise<RowFile> {
+  async #writeRows(folder: string, n: number, meta: string, rows: AsyncIterable<readonly StoredRow[]>): Promise<RowFile> {
     const hash = createHash("sha256");
     const counted = { rows: 0, bytes: 0 };
     let name = "";
@@ -82,7 +83,7 @@ export class CheckpointWriter {
           counted.bytes += frames.length;
         }
         sha256 = hash.digest("hex");
-        name = rowsName(n, sha256);
+        name = rowsName({ n, meta, sha256 });
       },
     );
     return { name, ...counted, sha256 };

@@ -14,7 +14,7 @@ export async function removeLeftovers(folder: string, isOurs: (name: string) => 
     if (!name.endsWith(".json")) continue;
     const manifest = decodeManifest(await readFile(join(folder, name), "utf8"));
     if (manifest === undefined) continue;
-    kept.add(name).add(rowsName(manifest.n, manifest.sha256));
+    kept.add(name).add(rowsName(manifest));
   }
   for (const name of names) {
     if (kept.has(name) || isOurs(name) || isWriting(temporaryPid(name))) continue;

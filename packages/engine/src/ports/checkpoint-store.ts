@@ -25,9 +25,12 @@ export interface CheckpointManifest {
 
 /** Durable, verified copies of tasks' states. */
 export interface CheckpointStore {
-  /** Durable (fsynced) when it resolves. Writing the same (task, n) again replaces it. @throws RepriseError DISK_FULL */
+  /**
+   * Durable (fsynced) when it resolves. One of the same (task, n) with other content stays beside it: who writes a base may have lost the task to
+   * another process already, whose base is the one that counts. @throws RepriseError DISK_FULL
+   */
   write(task: TaskId, n: number, meta: string, rows: AsyncIterable<readonly StoredRow[]>): Promise<CheckpointManifest>;
-  /** Complete ones, newest n first. Half-written ones are not listed. */
+  /** Complete ones, newest n first, of one n in any order. Half-written ones are not listed. */
   list(task: TaskId): Promise<CheckpointManifest[]>;
   /** @throws RepriseError CHECKPOINT_CORRUPT at the latest when the last chunk was read */
   read(manifest: CheckpointManifest): AsyncIterable<readonly StoredRow[]>;

@@ -502,10 +502,11 @@ export class Session {
 
   /** Beside the loop: a large state takes minutes. The base is derived from nothing that its commit could change: it may be written first, and must be. */
   private writeBase(running: RunningTask, base: Base): void {
-    const { checkpoints, limits, observer } = this.options;
+    const { checkpoints, observer } = this.options;
     base.state = "writing";
     const givenUp = (): boolean => running.closing;
-    running.checkpointing = writeCheckpoint(checkpoints, running.store, base.prepared.meta, limits.keptCheckpoints, givenUp)
+    // Nothing is removed for it: who has lost the task meanwhile and does not know it yet must not remove the base of who has it.
+    running.checkpointing = writeCheckpoint(checkpoints, running.store, base.prepared.meta, Number.POSITIVE_INFINITY, givenUp)
       .then(() => void (base.state = "durable"))
       .catch((error: unknown) => {
         base.state = "failed";

@@ -386,6 +386,29 @@ describe("a live task", () => {
     expect(engine.open_.size).toBe(0);
   });
 
+  test("of which two processes have written a base goes on from the one that leads to its commit record", async () => {
+    const other = history(2, { position: 5 });
+    const theirs = { ...(other.metas[2] as TaskMeta), n: 0 };
+    const base = async (meta: TaskMeta, rows: readonly StoredRow[]): Promise<unknown> =>
+      checkpoints.write(
+        { deployment: id, partition: 0 },
+        0,
+        encodeMeta(meta).toString(),
+        (async function* () {
+          yield rows;
+        })(),
+      );
+    await base(past.metas[0] as TaskMeta, []);
+    await base(theirs, other.rows);
+    committed(theirs);
+    const first = await openTaskStore(options, 0);
+    expect(first.meta).toMatchObject({ n: 0, position: { input: 25 } });
+    await first.store.close();
+    committed(past.metas[2] as TaskMeta);
+    deltas(1, 2);
+    expect(await openTaskStore(options, 0)).toMatchObject({ meta: past.metas[2] });
+  });
+
   test("that was committed anew while it was opened is opened by that commit", async () => {
     // Frozen after it had read the commit record: the owner since then went on, took a checkpoint, and truncated what lies below.
     committed(past.metas[2] as TaskMeta);

@@ -176,11 +176,32 @@ describe("a session", () => {
     // The record is there first, the base reaches the store after it, and then it is told.
     await until(() => world.record("p.v2.1")?.mode === "live" && position !== undefined);
     expect(position).toEqual({ values: 50 });
-    expect(JSON.parse(world.checkpoints.get("p.v2.1 0 0")?.manifest.meta ?? "{}")).toMatchObject({
+    const [base] = [...world.checkpoints.values()].filter(({ manifest }) => manifest.deployment === "p.v2.1");
+    expect(JSON.parse(base?.manifest.meta ?? "{}")).toMatchObject({ n: 0, mode: "live", position: { values: 50 } });
+    await v1.stop();
+    await worker.stop();
+  });
+
+  test("a follower that goes live leaves the base of another process alone, which may be the one that counts", async () => {
+    const world = new World();
+    const v1 = world.start(world.deploy(1, true));
+    world.put(1);
+    await until(() => world.record("p.v1.1")?.position["values"] === 1);
+    const manifest = {
+      format: 1,
+      deployment: "p.v2.1",
+      partition: 0,
       n: 0,
-      mode: "live",
-      position: { values: 50 },
-    });
+      meta: "{}",
+      rows: 0,
+      bytes: 0,
+      sha256: "",
+      createdAtMs: 0,
+    } as const;
+    for (const meta of ["{}", "[]"]) world.checkpoints.set(`p.v2.1 0 0 ${meta}`, { manifest: { ...manifest, meta }, rows: [] });
+    const worker = world.start(world.deploy(2, false), { disk: new Map() });
+    await until(() => world.record("p.v2.1")?.mode === "live");
+    expect([...world.checkpoints.values()].filter(({ manifest }) => manifest.deployment === "p.v2.1")).toHaveLength(3);
     await v1.stop();
     await worker.stop();
   });

@@ -439,6 +439,9 @@ export interface SimCheckpoint {
   readonly rows: readonly StoredRow[];
 }
 
+/** Of one n there may be several: their content is in the name. */
+const nameOf = ({ deployment, partition, n, meta }: CheckpointManifest): string => `${deployment} ${partition} ${n} ${meta}`;
+
 /** Checkpoints that outlive every process. */
 export class SimCheckpoints implements CheckpointStore {
   readonly all = new Map<string, SimCheckpoint>();
@@ -462,7 +465,7 @@ export class SimCheckpoints implements CheckpointStore {
       copied.push(...chunk);
     }
     const manifest: CheckpointManifest = { format: 1, ...task, n, meta, rows: copied.length, bytes: 0, sha256: "", createdAtMs: 0 };
-    this.all.set(`${task.deployment} ${task.partition} ${n}`, { manifest, rows: copied });
+    this.all.set(nameOf(manifest), { manifest, rows: copied });
     return manifest;
   }
 
@@ -471,14 +474,14 @@ export class SimCheckpoints implements CheckpointStore {
     return found.filter((m) => m.deployment === deployment && m.partition === partition).sort((a, b) => b.n - a.n);
   }
 
-  async *read({ deployment, partition, n }: CheckpointManifest): AsyncGenerator<readonly StoredRow[]> {
-    const found = this.all.get(`${deployment} ${partition} ${n}`);
+  async *read(manifest: CheckpointManifest): AsyncGenerator<readonly StoredRow[]> {
+    const found = this.all.get(nameOf(manifest));
     if (found === undefined) throw new RepriseError("CHECKPOINT_CORRUPT", "its rows are missing");
     for (let at = 0; at < found.rows.length; at += 5) yield found.rows.slice(at, at + 5);
   }
 
-  async remove({ deployment, partition, n }: CheckpointManifest): Promise<void> {
-    this.all.delete(`${deployment} ${partition} ${n}`);
+  async remove(manifest: CheckpointManifest): Promise<void> {
+    this.all.delete(nameOf(manifest));
   }
 
   async removeDeployment(deployment: string): Promise<void> {
