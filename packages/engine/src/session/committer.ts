@@ -55,7 +55,7 @@ export class Committer {
       await this.writeOutputs(prepared.outputs, task);
       if (prepared.meta.mode === "live" && prepared.meta.n > 0) await this.writeDelta(prepared);
     }
-    return writer.commit(commits.flatMap(({ prepared, task }) => this.offsetsOf(prepared.meta, task.publishing)));
+    return writer.commit(commits.flatMap(({ prepared }) => this.offsetsOf(prepared.meta, prepared.publishing)));
   }
 
   countByTopic(outputs: readonly OutputRecord[]): Map<string, number> {

@@ -16,6 +16,8 @@ export interface SessionLimits {
   readonly commitIntervalMs: number;
   /** Building tasks commit for display only. */
   readonly buildingCommitIntervalMs: number;
+  /** Tasks go on while their commit is on its way. */
+  readonly pipelined: boolean;
   /** A commit comes early beyond this many changed rows or bytes of outputs. */
   readonly maxChangedRows: number;
   /** Of changed rows, as far as is known before they are encoded. */
@@ -44,6 +46,7 @@ export interface SessionLimits {
 export const defaultLimits: SessionLimits = {
   commitIntervalMs: 100,
   buildingCommitIntervalMs: 1000,
+  pipelined: true,
   maxChangedRows: 200_000,
   maxChangedBytes: 32 * 1024 * 1024,
   maxOutputBytes: 32 * 1024 * 1024,

@@ -24,6 +24,14 @@ type Demand =
   | { readonly kind: "open"; readonly partitions: readonly number[] }
   | { readonly kind: "close"; readonly partitions: readonly number[]; readonly done: () => void };
 
+/** A transaction that is not known to be decided. */
+interface PendingCommit {
+  readonly commits: readonly TaskCommit[];
+  readonly startedMs: number;
+  readonly outcome: Promise<TransactionOutcome>;
+  ended: boolean;
+}
+
 /** Nothing to do: look again then, if nothing wakes the session before. */
 const idleMs = 50;
 /** Tasks are stepped for so long before timers, sockets and requests get their turn. */
@@ -57,6 +65,8 @@ export class Session {
   private initialised = false;
   private parked = false;
   private failuresInRow = 0;
+  /** The commit that is on its way. */
+  private pending: PendingCommit | undefined;
   /** Tasks whose records Kafka may have refused, and how often it was each of them alone. */
   private readonly suspects = new Map<number, { readonly times: number; readonly cause: unknown }>();
   private lastCommitMs: number;
@@ -133,6 +143,8 @@ export class Session {
   private async closeAll(): Promise<{ readonly error: unknown }[]> {
     const failures: { readonly error: unknown }[] = [];
     this.poller.stop();
+    // The revoke barrier: whatever becomes of it, nothing of these tasks is committed after this.
+    await this.pending?.outcome.catch(() => undefined);
     for (const partition of [...this.tasks.keys()]) await this.close(partition).catch((error: unknown) => failures.push({ error }));
     await this.openings.close().catch((error: unknown) => failures.push({ error }));
     for (const demand of this.demands) if (demand.kind === "close") demand.done();
@@ -175,7 +187,7 @@ export class Session {
       if (this.stopping) return this.tasks.size > 0 && (await this.commitAll(true)) === "fenced" ? "fenced" : "stopped";
       const progressed = await this.turn();
       if (progressed === "fenced") return "fenced";
-      if (progressed) await this.clock.nextTurn();
+      if (progressed || this.pending?.ended === true) await this.clock.nextTurn();
       else await this.idle();
     }
   }
@@ -252,6 +264,9 @@ export class Session {
       this.parked = isParked(this.options.control.state, this.options.spec.id);
       if (this.parked) return false;
     }
+    // 3. What was decided meanwhile counts before anything else is done.
+    if (this.pending?.ended === true && (await this.finishCommit()) === "fenced") return "fenced";
+    await this.upkeep();
     this.updateRole();
     let records = 0;
     let yieldedMs = this.clock.elapsedMs();
@@ -265,25 +280,40 @@ export class Session {
       if (applyRole(task, this.role, this.bounds)) this.options.observer.startedPublishing(partition);
       const started = this.clock.elapsedMs();
       const n = await this.step(running);
+      if (n === "fenced") return "fenced";
       records += n;
       if (n > 0) this.options.observer.stepped(partition, n, this.clock.elapsedMs() - started);
       this.report(running);
     }
-    if (this.commitIsDue() && (await this.commitAll(false)) === "fenced") return "fenced";
+    if ((await this.commitWhenDue()) === "fenced") return "fenced";
     if ((await this.goLive()) === "fenced") return "fenced";
-    await this.upkeep();
     return records > 0;
   }
 
+  /** The next commit begins when the last one is decided; the tasks go on meanwhile, up to what a commit may hold. */
+  private async commitWhenDue(): Promise<"committed" | "fenced"> {
+    if (this.pending !== undefined) {
+      if (!this.commitIsLarge()) return "committed";
+      if ((await this.finishCommit()) === "fenced") return "fenced";
+    }
+    if (!this.commitIsDue()) return "committed";
+    // Suspects have transactions of their own, one after the other.
+    if (this.suspects.size > 0) return await this.commitAll(false);
+    this.beginCommit(this.prepareAll());
+    return this.options.limits.pipelined ? "committed" : await this.finishCommit();
+  }
+
   /** What is wrong with a task's own input or store concerns that task. */
-  private async step(running: RunningTask): Promise<number> {
+  private async step(running: RunningTask): Promise<number | "fenced"> {
     try {
       return await running.task.step();
     } catch (error) {
       const corrupt = RepriseError.is(error) && error.code === "STATE_CORRUPT";
-      if (corrupt) await this.reopen(running.task.partition, true);
-      else if (faultOf(error) === "task") this.stopTask(running, error);
-      else throw error;
+      if (!corrupt && faultOf(error) !== "task") throw error;
+      if (!corrupt) this.stopTask(running, error);
+      // What it is opened from must be decided: not while a commit of it is on its way.
+      else if ((await this.finishCommit()) === "fenced") return "fenced";
+      else if (this.tasks.get(running.task.partition) === running) await this.reopen(running.task.partition, true);
       return 0;
     }
   }
@@ -303,46 +333,61 @@ export class Session {
     this.bounds = free ? new Map([...this.tasks.keys()].map((partition) => [partition, {}])) : this.poller.bounds;
   }
 
-  private commitIsDue(): boolean {
-    const { limits, spec } = this.options;
+  private commitIsLarge(): boolean {
+    const { limits } = this.options;
     let rows = 0;
     let changedBytes = 0;
     let bytes = 0;
-    let live = false;
-    let first = false;
-    for (const { task, committed } of this.tasks.values()) {
+    for (const { task } of this.tasks.values()) {
       rows += task.state.changedRows;
       changedBytes += task.state.changedBytes;
       bytes += task.outputBytes;
-      live ||= task.meta.mode === "live";
-      first ||= !committed && task.failure === undefined;
     }
-    if (first || rows >= limits.maxChangedRows || changedBytes >= limits.maxChangedBytes || bytes >= limits.maxOutputBytes) return true;
+    return rows >= limits.maxChangedRows || changedBytes >= limits.maxChangedBytes || bytes >= limits.maxOutputBytes;
+  }
+
+  private commitIsDue(): boolean {
+    const { limits, spec } = this.options;
+    let live = false;
+    for (const { task, committed } of this.tasks.values()) {
+      live ||= task.meta.mode === "live";
+      if (!committed && task.failure === undefined) return true;
+    }
+    if (this.commitIsLarge()) return true;
     const interval = live ? spec.commitIntervalMs : Math.max(spec.commitIntervalMs, limits.buildingCommitIntervalMs);
     return this.clock.elapsedMs() - this.lastCommitMs >= interval;
   }
 
-  /** Commits every task that moved. `flush`: also bring the local stores up to it (before giving tasks away, and at the end). */
+  /**
+   * Commits every task that moved, and waits until that is decided. `flush`: also bring the local stores up to it (before giving tasks away, and at the
+   * end).
+   */
   private async commitAll(flush: boolean): Promise<"committed" | "fenced"> {
+    if ((await this.finishCommit()) === "fenced") return "fenced";
     if (this.parked) return "committed";
+    for (const together of this.transactionsOf(this.prepareAll())) {
+      // An outcome in doubt may have had it opened anew.
+      this.beginCommit(together.filter(({ task }) => this.tasks.get(task.partition)?.task === task));
+      if ((await this.finishCommit()) === "fenced") return "fenced";
+    }
+    if (flush) for (const running of this.tasks.values()) await this.flush(running);
+    return "committed";
+  }
+
+  /** 1. What every task that moved has changed, encoded; it may go on at once, on top of that. */
+  private prepareAll(): TaskCommit[] {
     this.lastCommitMs = this.clock.elapsedMs();
     const commits: TaskCommit[] = [];
     for (const running of this.tasks.values()) {
-      const { task, committed } = running;
+      const { task, committed, base } = running;
       // The first commit of a task without a record announces it: n = 0 of a live one is its empty state.
-      if (running.lost || (!task.hasProgress && committed)) continue;
+      if (running.lost || base !== undefined || (!task.hasProgress && committed)) continue;
       const { mode, n, deltaFrom } = task.meta;
       const next = mode === "live" && task.hasProgress ? n + 1 : n;
       const prepared = this.prepare(running, () => task.prepare(mode, next, deltaFrom));
       if (prepared !== undefined) commits.push({ task, prepared });
     }
-    for (const together of this.transactionsOf(commits)) {
-      // An outcome in doubt may have had it opened anew.
-      const still = together.filter(({ task }) => this.tasks.get(task.partition)?.task === task);
-      if (still.length > 0 && (await this.commitTogether(still)) === "fenced") return "fenced";
-    }
-    if (flush) for (const running of this.tasks.values()) await this.flush(running);
-    return "committed";
+    return commits;
   }
 
   /** One transaction for all; but whoever may have written what Kafka refused has one alone, so that the others are not aborted with it. */
@@ -352,11 +397,30 @@ export class Session {
     return [...commits.filter(suspect).map((commit) => [commit]), commits.filter((commit) => !suspect(commit))];
   }
 
-  private async commitTogether(commits: readonly TaskCommit[]): Promise<"committed" | "fenced"> {
-    const started = this.clock.elapsedMs();
-    const outcome = await this.committer.commit(commits);
-    if ((await this.settle(outcome, commits)) === "fenced") return "fenced";
-    if (outcome.kind === "committed") this.options.observer.committed(commits.length, this.clock.elapsedMs() - started);
+  /** 2. The transaction, beside the loop. Nothing of the next one is produced before it is decided. */
+  private beginCommit(commits: readonly TaskCommit[]): void {
+    if (commits.length === 0) return;
+    const pending: PendingCommit = {
+      commits,
+      startedMs: this.clock.elapsedMs(),
+      ended: false,
+      outcome: this.committer.commit(commits).finally(() => {
+        pending.ended = true;
+        this.awake();
+      }),
+    };
+    // Whoever finishes it is told.
+    pending.outcome.catch(() => undefined);
+    this.pending = pending;
+  }
+
+  /** 3. Waits for the commit that is on its way, if there is one, and does what its outcome asks for. */
+  private async finishCommit(): Promise<"committed" | "fenced"> {
+    const { pending } = this;
+    if (pending === undefined) return "committed";
+    const outcome = await pending.outcome.finally(() => (this.pending = undefined));
+    if ((await this.settle(outcome, pending.commits)) === "fenced") return "fenced";
+    if (outcome.kind === "committed") this.options.observer.committed(pending.commits.length, this.clock.elapsedMs() - pending.startedMs);
     return "committed";
   }
 
@@ -405,8 +469,9 @@ export class Session {
           if (decided.has(commit.task.partition)) this.decided(commit);
           else await this.reopen(commit.task.partition);
         }
-        // Others may have gone on meanwhile, publishing by what the log said before the producer was replaced: rule a holds for them too.
-        for (const { task, lost } of [...this.tasks.values()]) if (task.hasProgress && !lost) await this.reopen(task.partition);
+        // All may have gone on meanwhile, publishing by what the log said before the producer was replaced: rule a holds for that too.
+        for (const { task, lost, base } of [...this.tasks.values()])
+          if (!lost && (task.hasProgress || (task.isCommitting && base === undefined))) await this.reopen(task.partition);
         return "committed";
       }
     }
@@ -489,8 +554,10 @@ export class Session {
       if (this.role.kind === "idle" || (this.role.kind === "follower" && !this.bounds.has(task.partition))) continue;
       // Not "is drained": of several busy inputs, one always has a record that is held back.
       if (!task.upToDate) continue;
-      if (task.hasProgress && (await this.commitAll(false)) === "fenced") return "fenced";
+      if ((task.hasProgress || task.isCommitting) && (await this.commitAll(false)) === "fenced") return "fenced";
       if (task.hasProgress || this.tasks.get(task.partition) !== running) continue;
+      // Others may have begun the next one.
+      if ((await this.finishCommit()) === "fenced") return "fenced";
       const deltaFrom = await this.options.offsets.highWatermark({ topic: deltaTopicOf(this.options.spec.id), partition: task.partition });
       const prepared = task.prepare("live", 0, deltaFrom);
       await task.flush();
@@ -527,6 +594,8 @@ export class Session {
     if (base.state !== "durable" || this.parked) return "done";
     const { task } = running;
     const commit = { task, prepared: base.prepared };
+    if ((await this.finishCommit()) === "fenced") return "fenced";
+    if (this.tasks.get(task.partition) !== running) return "done";
     const outcome = await this.committer.commit([commit]);
     if ((await this.settle(outcome, [commit])) === "fenced") return "fenced";
     // In doubt may have turned out as decided; else the task was opened anew.
@@ -541,11 +610,13 @@ export class Session {
 
   /** Lazy writes to the local stores, and checkpoints from time to time. */
   private async upkeep(): Promise<void> {
+    // Where deltas of the next commit begin can be asked for only while none is on its way.
+    if (this.pending !== undefined) return;
     const { limits } = this.options;
     const now = this.clock.elapsedMs();
     for (const running of this.tasks.values()) {
       const { task } = running;
-      if (task.hasProgress || !running.committed || running.base !== undefined) continue;
+      if (!running.committed || running.lost || running.base !== undefined) continue;
       const due = now - running.lastFlushMs >= limits.flushIntervalMs && task.unsavedRows > 0;
       const many = task.unsavedRows >= limits.maxUnsavedRows || task.state.unsavedBytes >= limits.maxUnsavedBytes;
       if (due || many) await this.flush(running);

@@ -9,12 +9,15 @@ export class Row {
   readonly slot: number;
   /** Orders the rows of one key within a slot: a map's key, a window's start, a timer's id. */
   readonly subkey: Buffer | undefined;
-  /** As handlers see it; undefined: there is no row. */
+  /** As handlers see it, on top of what is being committed; undefined: there is no row. */
   value: unknown = undefined;
   /** As the last commit left it. */
   committed: unknown = undefined;
-  /** Changed since the last commit. */
+  /** Changed since the last `prepare`. */
   dirty = false;
+  /** Part of a commit that is not decided yet, with this value. */
+  undecided = false;
+  prepared: unknown = undefined;
   /** Committed, and not yet in the local store. */
   unsaved = false;
   /** The queue has an entry for it at this time, as far as is known: one that is removed and set again needs no other. */

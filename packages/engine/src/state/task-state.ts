@@ -288,7 +288,10 @@ export class TaskState {
     this.journaled = savepoint;
   }
 
-  /** Encodes what changed since the last commit into `buffer`, and moves the digest to the state after it. */
+  /**
+   * Encodes what changed since the last commit into `buffer`, and moves the digest to the state after it. Not before the former one was folded: a row has
+   * one value that is being committed.
+   */
   prepare(buffer: RowBuffer): PreparedRows {
     const start = buffer.length;
     const rowsBefore = buffer.rows;
@@ -300,6 +303,10 @@ export class TaskState {
       }
       kept.push(row);
       this.encodeRow(row, buffer);
+      // Handlers may go on at once: what they change from here on belongs to the next commit. The pin goes along.
+      row.dirty = false;
+      row.undecided = true;
+      row.prepared = row.value;
     }
     this.dirtyRows = [];
     this.preparedRows = kept;
@@ -341,8 +348,9 @@ export class TaskState {
   /** The prepared commit was decided: it is what queries see, and what waits for the store. */
   fold(): void {
     for (const row of this.preparedRows) {
-      row.committed = row.value;
-      row.dirty = false;
+      row.committed = row.prepared;
+      row.prepared = undefined;
+      row.undecided = false;
       if (row.unsaved) row.entry.pins--;
       else {
         row.unsaved = true;
@@ -353,7 +361,7 @@ export class TaskState {
     this.preparedRows = [];
   }
 
-  /** Everything that was committed and is not yet stored, for one atomic batch; `saved` follows once it is written. Nothing may be committed between. */
+  /** Everything that was committed and is not yet stored, for one atomic batch; `saved` follows once it is written. Nothing may be folded between. */
   unsavedWrites(): RowWrite[] {
     const buffer = new RowBuffer(Math.max(1 << 12, this.unsavedRows.length * 96));
     for (const row of this.unsavedRows) {
@@ -371,7 +379,7 @@ export class TaskState {
     for (const row of rows) {
       row.unsaved = false;
       row.entry.pins--;
-      if (row.committed === undefined && row.value === undefined && !row.dirty) this.forget(row);
+      if (row.committed === undefined && row.value === undefined && !row.dirty && !row.undecided) this.forget(row);
     }
     this.evict();
     this.trimMaps();
@@ -390,7 +398,7 @@ export class TaskState {
       for (const slot of this.mapSlots) {
         for (const [id, row] of entry.many[slot] ?? []) {
           if (over <= 0 && this.bytes <= maxBytes / 2) return;
-          if (row.dirty || row.unsaved) continue;
+          if (row.dirty || row.undecided || row.unsaved) continue;
           if (row.value !== undefined) entry.complete = false;
           entry.many[slot]?.delete(id);
           entry.sortedIds = undefined;

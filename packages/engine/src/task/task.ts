@@ -77,6 +77,10 @@ export interface PreparedCommit {
   readonly rowCount: number;
   /** What is to be published, in order. */
   readonly outputs: readonly OutputRecord[];
+  /** Whether the task published when the commit was prepared. */
+  readonly publishing: boolean;
+  /** State time at its position: see `committedStateTimeMs`. */
+  readonly stateTimeMs: number;
 }
 
 /** Reason header of dead letters is cut at this length. */
@@ -312,7 +316,13 @@ export class Task {
 
   /** Something was processed, or the position moved, since the last prepared commit. */
   get hasProgress(): boolean {
-    return this.cursors.some((c, i) => this.positions[i] !== this.meta.position[c.name]) || this.state.changedRows > 0;
+    const { position } = (this.prepared ?? this).meta;
+    return this.cursors.some((c, i) => this.positions[i] !== position[c.name]) || this.state.changedRows > 0;
+  }
+
+  /** A commit of it is on its way. */
+  get isCommitting(): boolean {
+    return this.prepared !== undefined;
   }
 
   /**
@@ -812,7 +822,10 @@ export class Task {
     });
   }
 
-  /** Encodes what changed since the last commit as commit `n`. Nothing may be processed until `decided`. */
+  /**
+   * Encodes what changed since the last commit as commit `n`. The task may go on at once, on top of it: what it changes belongs to the commit after it,
+   * which is prepared when this one is decided.
+   */
   prepare(mode: "building" | "live", n: number, deltaFrom: number): PreparedCommit {
     if (this.prepared !== undefined) throw new Error("a prepared commit is still undecided");
     this.rowBuffer.clear();
@@ -841,6 +854,8 @@ export class Task {
       rows: rows.bytes,
       rowCount: rows.count,
       outputs: this.outputs.take(),
+      publishing: this.publishing,
+      stateTimeMs: this.clock.stateTimeMs,
     };
     return this.prepared;
   }
@@ -855,8 +870,7 @@ export class Task {
     if (this.prepared === undefined) throw new Error("nothing was prepared");
     this.state.fold();
     this.meta = this.prepared.meta;
-    // Nothing is processed between `prepare` and here.
-    this.committedStateTimeMs = this.clock.stateTimeMs;
+    this.committedStateTimeMs = this.prepared.stateTimeMs;
     this.prepared = undefined;
     this.state.evict();
   }

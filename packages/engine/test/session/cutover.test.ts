@@ -135,6 +135,7 @@ function startWorker(world: World, deployment: SimDeployment, slot: number): Sim
       flushIntervalMs: world.random.pick([1, 20, 10_000]),
       checkpointIntervalMs: world.random.pick([10, 60, 10_000]),
       truncationIntervalMs: world.random.pick([0, 600_000]),
+      pipelined: world.random.chance(0.8),
       maxCachedKeysPerTask: world.random.pick([0, 2, 1000]),
       batchRecords: world.random.pick([1, 5, 100]),
     },

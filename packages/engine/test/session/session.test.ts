@@ -9,6 +9,7 @@ import {
   partitionForKey,
   type SessionLimits,
   type SessionObserver,
+  type Task,
   transactionalIdOf,
 } from "@reprise/engine";
 import { key, processor, state, topic } from "@reprise/processor";
@@ -271,6 +272,65 @@ describe("a session", () => {
     expect(world.out()).toEqual(Array.from({ length: 60 }, (_, n) => `v${n < 20 ? 1 : 2} values ${n}`));
     await v2.stop();
     v1.kill();
+  });
+
+  test("goes on while its commit is on its way: queries see what was committed, nothing more is produced before it is decided", async () => {
+    const world = new World();
+    const worker = world.start(world.deploy(1, true));
+    await until(() => worker.session?.tasks.get(0)?.committed === true);
+    const { writer } = (worker.session as unknown as { options: { writer: SimWriter } }).options;
+    const [produce, commit] = [writer.produce.bind(writer), writer.commit.bind(writer)];
+    let release = (): void => undefined;
+    const gate = new Promise<void>((resolve) => (release = resolve));
+    let commits = 0;
+    let produced = 0;
+    writer.produce = (...all) => {
+      produced++;
+      produce(...all);
+    };
+    writer.commit = async (offsets) => {
+      if (commits++ === 0) await gate;
+      return await commit(offsets);
+    };
+    world.put(0);
+    await until(() => commits === 1);
+    const before = produced;
+    for (let n = 1; n < 50; n++) world.put(n);
+    const task = (): Task => worker.session?.tasks.get(0)?.task as Task;
+    await until(() => task().position["values"] === 50);
+    await pause(20);
+    const key = Buffer.from("k0");
+    const shown = (): unknown => task().state.committedSingle(0, key);
+    expect([commits, produced, task().meta.position, shown(), world.out()]).toEqual([1, before, { values: 0 }, undefined, []]);
+    release();
+    await until(() => world.record("p.v1.1")?.position["values"] === 50 && task().meta.position["values"] === 50);
+    expect([commits, shown()]).toEqual([2, { n: 49 }]);
+    expect(world.out()).toEqual(Array.from({ length: 50 }, (_, n) => `v1 values ${n}`));
+    await worker.stop();
+  });
+
+  test("drops what it processed on top of a commit that is aborted", async () => {
+    const world = new World();
+    const worker = world.start(world.deploy(1, true));
+    await until(() => worker.session?.tasks.get(0)?.committed === true);
+    const { writer } = (worker.session as unknown as { options: { writer: SimWriter } }).options;
+    const commit = writer.commit.bind(writer);
+    let release = (): void => undefined;
+    const gate = new Promise<void>((resolve) => (release = resolve));
+    let commits = 0;
+    writer.commit = async (offsets) => {
+      if (commits++ > 0) return await commit(offsets);
+      await gate;
+      return await writer.abort();
+    };
+    world.put(0);
+    await until(() => commits === 1);
+    for (let n = 1; n < 20; n++) world.put(n);
+    await until(() => worker.session?.tasks.get(0)?.task.position["values"] === 20);
+    release();
+    await until(() => world.record("p.v1.1")?.position["values"] === 20);
+    expect(world.out()).toEqual(Array.from({ length: 20 }, (_, n) => `v1 values ${n}`));
+    await worker.stop();
   });
 
   test("one task that can't commit leaves the others alone", async () => {

@@ -38,6 +38,8 @@ function scanDigest(rows: Iterable<readonly [Buffer, unknown]>): string {
 class Model {
   current = new Map<string, unknown>();
   committed = new Map<string, unknown>();
+  /** What a commit that is on its way will make of it. */
+  prepared: Map<string, unknown> | undefined;
   stored = new Map<string, unknown>();
   /** Before the handler, before the record. */
   saved: Map<string, unknown>[] = [];
@@ -149,7 +151,9 @@ class Pair {
     }
   }
 
-  commit(): void {
+  /** What is processed after this belongs to the next commit. */
+  prepare(): void {
+    if (this.model.prepared !== undefined) this.fold();
     const buffer = new RowBuffer(64);
     const { bytes } = this.state.prepare(buffer);
     const changed = new Map(this.model.committed);
@@ -159,11 +163,23 @@ class Pair {
     }
     expect(Object.fromEntries(changed)).toEqual(Object.fromEntries(this.model.current));
     expect(digestToHex(this.state.digest)).toBe(scanDigest([...this.model.current].map(([k, v]) => [Buffer.from(k, "latin1"), v])));
+    this.model.prepared = new Map(this.model.current);
+    this.compareQueries();
+  }
+
+  fold(): void {
+    if (this.model.prepared === undefined) return;
     this.state.fold();
-    this.model.committed = new Map(this.model.current);
+    this.model.committed = this.model.prepared;
+    this.model.prepared = undefined;
     this.state.evict();
     this.compareSizes();
     this.compareQueries();
+  }
+
+  commit(): void {
+    this.prepare();
+    this.fold();
   }
 
   private compareQueries(): void {
@@ -199,6 +215,7 @@ class Pair {
   crash(): void {
     const { model } = this;
     this.state = this.newState();
+    model.prepared = undefined;
     model.current = new Map(model.stored);
     model.committed = new Map(model.stored);
     const all = [...model.stored].map(([k, v]): [Buffer, unknown] => [Buffer.from(k, "latin1"), v]);
@@ -217,8 +234,11 @@ describe("task state", () => {
     for (let i = 0; i < 120; i++) {
       const dice = pair.random.next();
       if (dice < 0.7) await pair.record();
-      else if (dice < 0.86) pair.commit();
-      else if (dice < 0.96) {
+      else if (dice < 0.78) pair.prepare();
+      else if (dice < 0.84) pair.fold();
+      else if (dice < 0.88) pair.commit();
+      else if (dice < 0.92) await pair.flush();
+      else if (dice < 0.97) {
         pair.commit();
         await pair.flush();
       } else pair.crash();
