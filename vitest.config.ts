@@ -23,7 +23,12 @@ export default defineConfig({
           ...node,
           name: "unit",
           sequence: { groupOrder: 0 },
-          include: ["packages/**/test/**/*.test.ts", "examples/*/test/**/*.test.ts", "scripts/test/**/*.test.ts"],
+          include: [
+            "packages/**/test/**/*.test.ts",
+            "examples/*/test/**/*.test.ts",
+            "scripts/test/**/*.test.ts",
+            "test/simulation/**/*.test.ts",
+          ],
           exclude: ["**/node_modules/**", "**/dist/**", "**/*.int.test.ts"],
           // Random cases by the hundred, on machines that do something else too.
           testTimeout: 60_000,
@@ -63,7 +68,7 @@ export default defineConfig({
           name: "system",
           sequence: { groupOrder: 3 },
           include: ["test/**/*.test.ts"],
-          exclude: ["**/node_modules/**", "**/dist/**", "test/differential/**"],
+          exclude: ["**/node_modules/**", "**/dist/**", "test/differential/**", "test/simulation/**"],
           testTimeout: 600_000,
           hookTimeout: 300_000,
           // Each starts workers and a controller of its own.

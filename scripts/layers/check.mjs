@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { builtinModules } from "node:module";
 import { join, posix } from "node:path";
 import { importsOf } from "./imports.mjs";
-import { engines, facades, processorImports, ranks, sharedTestFolder, testTools } from "./rules.mjs";
+import { engines, facades, insideTests, processorImports, ranks, sharedTestFolder, testTools } from "./rules.mjs";
 import { filesOf, packagesOf } from "./workspace.mjs";
 
 /** @typedef {{ file: string, line: number, rule: string, message: string }} Violation */
@@ -65,6 +65,7 @@ function relativeFaults({ owner, file, isTest, specifier }) {
     return [["cross-package-relative", `source imports ${target}, which lies outside of its src`]];
   }
   if (isTest && target.startsWith(sharedTestFolder)) return [];
+  if (file.startsWith(insideTests.folder) && insideTests.of.some((folder) => target.startsWith(folder))) return [];
   return [["cross-package-relative", `imports ${target} by path; import the package by its name`]];
 }
 

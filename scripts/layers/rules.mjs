@@ -42,3 +42,6 @@ export const testTools = ["vitest"];
 
 /** Test support that every package's tests share. */
 export const sharedTestFolder = "test/support/";
+
+/** Tests that run the insides of packages without what packages put around them: on a simulated Kafka there is no server and no client. */
+export const insideTests = { folder: "test/simulation/", of: ["packages/engine/", "packages/worker/src/", "packages/controller/src/"] };

@@ -1,0 +1,202 @@
+/** One change of the real code: `find` stands there exactly once. */
+export interface Change {
+  readonly file: string;
+  readonly find: string;
+  readonly replace: string;
+}
+
+/** A fault that is planted: the code as somebody could have written it, or left it. */
+export interface Mutant {
+  readonly name: string;
+  readonly changes: readonly Change[];
+}
+
+const session = "packages/engine/src/session/session.ts";
+const openTask = "packages/engine/src/session/open-task.ts";
+const publication = "packages/engine/src/session/publication.ts";
+const committer = "packages/engine/src/session/committer.ts";
+const checkpointer = "packages/engine/src/session/checkpointer.ts";
+const task = "packages/engine/src/task/task.ts";
+const names = "packages/engine/src/control/names.ts";
+const cutoverSteps = "packages/controller/src/cutover-steps.ts";
+const commands = "packages/controller/src/commands.ts";
+
+export const mutants: readonly Mutant[] = [
+  {
+    name: "state written before the commit",
+    changes: [
+      {
+        file: session,
+        find: 'import { TaskReader } from "./task-reader.ts";',
+        replace: 'import { TaskReader } from "./task-reader.ts";\nimport { decodeRows } from "../state/row-buffer.ts";',
+      },
+      {
+        file: session,
+        find: "const outcome = await this.committer.commit(commits);",
+        replace:
+          "for (const { task, prepared } of commits) await this.tasks.get(task.partition)?.store.write([...decodeRows(prepared.rows)]);\n    const outcome = await this.committer.commit(commits);",
+      },
+    ],
+  },
+  {
+    name: "gap skipped",
+    changes: [
+      { file: openTask, find: "if (whole.n !== meta.n + 1) return", replace: "if (whole.n < meta.n + 1) return" },
+      { file: openTask, find: "if (whole.before !== meta.digest)", replace: "if (whole.before === undefined)" },
+    ],
+  },
+  {
+    name: "offset off by one",
+    changes: [
+      { file: committer, find: "offset: meta.position[topic] ?? 0,", replace: "offset: Math.max(0, (meta.position[topic] ?? 0) - 1)," },
+    ],
+  },
+  {
+    name: "stale overlay after abort",
+    changes: [
+      {
+        file: session,
+        find: "for (const { task } of commits) await this.reopen(task.partition);",
+        replace: `for (const { task } of commits) {
+          await this.reopen(task.partition);
+          const anew = this.tasks.get(task.partition)?.task.state as unknown as { entries: unknown } | undefined;
+          if (anew !== undefined) anew.entries = (task.state as unknown as { entries: unknown }).entries;
+        }`,
+      },
+    ],
+  },
+  {
+    name: "random transactional id",
+    changes: [
+      {
+        file: names,
+        find: "export const transactionalIdOf = (deployment: string, slot: number): string => `reprise.${deployment}.${slot}`;",
+        replace:
+          "let made = 0;\nexport const transactionalIdOf = (deployment: string, slot: number): string => `reprise.${deployment}.${slot}.${++made}`;",
+      },
+    ],
+  },
+  {
+    name: "no revoke barrier",
+    changes: [
+      {
+        file: session,
+        find: 'onRevoked: (partitions) => new Promise((done) => this.demand({ kind: "close", partitions, done })),',
+        replace: 'onRevoked: async (partitions) => this.demand({ kind: "close", partitions, done: () => undefined }),',
+      },
+    ],
+  },
+  {
+    name: "swallowed commit error",
+    changes: [
+      {
+        file: session,
+        find: "for (const { task } of commits) await this.reopen(task.partition);",
+        replace: "for (const commit of commits) this.decided(commit);",
+      },
+    ],
+  },
+  {
+    name: "delta lost",
+    changes: [{ file: committer, find: "prepared.meta.n > 0) this.writeDelta", replace: "prepared.meta.n % 4 !== 3) this.writeDelta" }],
+  },
+  {
+    name: "checkpoint without its position",
+    changes: [
+      {
+        file: checkpointer,
+        find: 'encodeMeta(meta).toString("utf8")',
+        replace:
+          'encodeMeta({ ...meta, position: Object.fromEntries(Object.keys(meta.position).map((topic) => [topic, 0])) }).toString("utf8")',
+      },
+    ],
+  },
+  {
+    name: "no producer replacement",
+    changes: [
+      {
+        file: session,
+        find: `case "in-doubt": {
+        await this.initialise();`,
+        replace: 'case "in-doubt": {',
+      },
+    ],
+  },
+  {
+    name: "follower not muted",
+    changes: [
+      {
+        file: publication,
+        find: `  task.publishing = false;
+  const known`,
+        replace: `  task.publishing = task.meta.mode === "live";
+  const known`,
+      },
+    ],
+  },
+  {
+    name: "stream time not restored",
+    changes: [
+      {
+        file: task,
+        find: "this.clock.streamTimeMs = orMinusInfinity(meta.streamTimeMs);",
+        replace: "this.clock.streamTimeMs = Number.NEGATIVE_INFINITY;",
+      },
+      {
+        file: task,
+        find: "this.clock.watermarkMs = meta.watermarkMs ?? this.clock.streamTimeMs - processor.disorderMs;",
+        replace: "this.clock.watermarkMs = Number.NEGATIVE_INFINITY;",
+      },
+    ],
+  },
+  {
+    name: "opener that stops at the end of the delta partition",
+    changes: [
+      {
+        file: openTask,
+        find: "if (position >= end) return { discarded: `delta ${meta.n + 1} is missing` };",
+        replace: "if (position >= from) return { discarded: `delta ${meta.n + 1} is missing` };",
+      },
+    ],
+  },
+  {
+    name: "control log not read after initTransactions",
+    changes: [
+      {
+        file: session,
+        find: `    await this.options.writer.init();
+    await this.options.control.readToEnd(this.interrupted);`,
+        replace: "    await this.options.writer.init();",
+      },
+    ],
+  },
+  {
+    name: "Intent written after the fence",
+    changes: [
+      { file: cutoverSteps, find: "await options.cluster.fence(transactionalIdsOf(from));", replace: "" },
+      {
+        file: commands,
+        find: 'import { planRetire } from "./decide/plan-retire.ts";',
+        replace:
+          'import { planRetire } from "./decide/plan-retire.ts";\nimport { transactionalIdsOf } from "./cutover-steps.ts";\nimport { publisherOf } from "@reprise/engine";',
+      },
+      {
+        file: commands,
+        find: "const answer = await this.#context.decide<CutoverAnswer>((state) => {",
+        replace: `const publisher = this.#context.state.deployments.get(publisherOf(this.#context.state, processor)?.deployment ?? "");
+    if (publisher !== undefined) await this.#context.cluster.fence(transactionalIdsOf(publisher));
+    const answer = await this.#context.decide<CutoverAnswer>((state) => {`,
+      },
+    ],
+  },
+  {
+    name: "no follow bound",
+    changes: [
+      {
+        file: publication,
+        find: "cursor.bound = known === undefined ? 0 : (bound ?? Number.POSITIVE_INFINITY);",
+        replace: "cursor.bound = bound === -1 ? 0 : Number.POSITIVE_INFINITY;",
+      },
+    ],
+  },
+];
