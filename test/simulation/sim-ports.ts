@@ -26,6 +26,15 @@ export function simOffsets(process: SimProcess, kafka: SimKafka): TopicOffsets {
     earliest: (at) => process.call("earliest", () => kafka.partition(at).logStart, mayFail),
     highWatermark: (at) => process.call("high watermark", () => kafka.partition(at).entries.length, mayFail),
     highWatermarks: (all) => process.call("high watermarks", () => all.map((at) => kafka.partition(at).entries.length), mayFail),
+    deleteRecords: (at, beforeOffset) =>
+      process.call(
+        "delete records",
+        () => {
+          const partition = kafka.partition(at);
+          partition.logStart = Math.max(partition.logStart, beforeOffset);
+        },
+        mayFail,
+      ),
     describe: (topic) =>
       process.call(
         "describe",

@@ -120,6 +120,11 @@ export class SimWorker {
       stepped() {},
       checkpointed() {},
       checkpointFailed() {},
+      openingFailed: (_partition, error, final) => {
+        if (final) this.options.taskFailed(error);
+      },
+      deltasTruncated() {},
+      deltasKept() {},
     };
     this.session = new Session({
       clock: process.clock,
