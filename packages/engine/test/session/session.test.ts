@@ -637,11 +637,11 @@ describe("deltas", () => {
       observer: {
         deltasKept: (_p, reason) => kept.push(reason),
         checkpointed: (p, n) => {
-          const name = `p.v1.1 ${p} ${n}`;
-          const found = world.checkpoints.get(name);
-          if (found === undefined) return;
-          damaged.push(name);
-          world.checkpoints.set(name, { ...found, rows: [] });
+          for (const [name, found] of world.checkpoints) {
+            if (found.manifest.partition !== p || found.manifest.n !== n) continue;
+            damaged.push(name);
+            world.checkpoints.set(name, { ...found, rows: [] });
+          }
         },
       },
     });
