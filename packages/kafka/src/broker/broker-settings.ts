@@ -7,6 +7,8 @@ export interface BrokerAddresses {
   readonly logFolder: string;
   /** Beside these and instead of them, by Kafka's names. */
   readonly settings?: Readonly<Record<string, string>>;
+  /** One more port, for clients that come through a proxy: they are told that the broker is at 127.0.0.1:`proxyPort`. */
+  readonly proxied?: { readonly port: number; readonly proxyPort: number } | undefined;
 }
 
 /**
@@ -14,15 +16,20 @@ export interface BrokerAddresses {
  * development should meet the time-outs and retention rules of a real cluster.
  */
 export function brokerSettings(addresses: BrokerAddresses): ReadonlyMap<string, string> {
+  const { bindHost, proxied } = addresses;
+  const proxiedListener = proxied === undefined ? "" : `,PROXIED://${bindHost}:${proxied.port}`;
   return new Map([
     ["process.roles", "broker,controller"],
     ["node.id", "1"],
     ["controller.quorum.voters", `1@127.0.0.1:${addresses.controllerPort}`],
     ["controller.listener.names", "CONTROLLER"],
     ["inter.broker.listener.name", "PLAINTEXT"],
-    ["listener.security.protocol.map", "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT"],
-    ["listeners", `PLAINTEXT://${addresses.bindHost}:${addresses.port},CONTROLLER://127.0.0.1:${addresses.controllerPort}`],
-    ["advertised.listeners", `PLAINTEXT://127.0.0.1:${addresses.port}`],
+    ["listener.security.protocol.map", "PLAINTEXT:PLAINTEXT,PROXIED:PLAINTEXT,CONTROLLER:PLAINTEXT"],
+    ["listeners", `PLAINTEXT://${bindHost}:${addresses.port}${proxiedListener},CONTROLLER://127.0.0.1:${addresses.controllerPort}`],
+    [
+      "advertised.listeners",
+      `PLAINTEXT://127.0.0.1:${addresses.port}${proxied === undefined ? "" : `,PROXIED://127.0.0.1:${proxied.proxyPort}`}`,
+    ],
     ["log.dirs", addresses.logFolder],
     // A first member would wait 3 s for others.
     ["group.initial.rebalance.delay.ms", "0"],

@@ -3,6 +3,8 @@ import { kafkaVersion } from "./kafka-version.ts";
 export interface DockerBroker {
   readonly containerName: string;
   readonly port: number;
+  /** See BrokerAddresses. */
+  readonly proxiedPort?: number | undefined;
   /** On this machine; mounted, so that a kept folder stays. */
   readonly dataFolder: string;
   readonly heapMb: number;
@@ -27,6 +29,7 @@ export function dockerRunArguments(broker: DockerBroker): string[] {
     broker.containerName,
     "--publish",
     `127.0.0.1:${broker.port}:${broker.port}`,
+    ...(broker.proxiedPort === undefined ? [] : ["--publish", `127.0.0.1:${broker.proxiedPort}:${broker.proxiedPort}`]),
     "--volume",
     `${broker.dataFolder}:${containerDataFolder}`,
     ...(broker.user === undefined ? [] : ["--user", broker.user]),

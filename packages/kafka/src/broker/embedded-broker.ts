@@ -9,7 +9,7 @@ import { RepriseError } from "@reprise/schema";
 import { ownerOf, removeOwner, writeOwner } from "./broker-lock.ts";
 import { type BrokerProcess, lastLines, spawnBroker } from "./broker-process.ts";
 import { brokerReady } from "./broker-ready.ts";
-import { brokerSettings, propertiesFile } from "./broker-settings.ts";
+import { type BrokerAddresses, brokerSettings, propertiesFile } from "./broker-settings.ts";
 import { containerDataFolder, dockerRunArguments } from "./docker-arguments.ts";
 import { freePorts } from "./free-port.ts";
 import { dockerAnswers, findJava } from "./java.ts";
@@ -21,6 +21,11 @@ export interface EmbeddedBrokerOptions {
   readonly folder?: string;
   /** 0 or none: a free one. */
   readonly port?: number;
+  /**
+   * Of a proxy on 127.0.0.1: the broker then listens on one more port, `proxiedPort`, which the proxy leads to, and sends those who come there to the
+   * proxy for everything.
+   */
+  readonly proxyPort?: number;
   /** Default 512: enough for development and tests. */
   readonly heapMb?: number;
   /** See `findKafkaJars` for where they are looked for otherwise. */
@@ -41,6 +46,8 @@ export interface EmbeddedBrokerOptions {
 export interface EmbeddedBroker {
   /** `127.0.0.1:PORT`; the same after `restart`. */
   readonly bootstrap: string;
+  /** Where a proxy finds it; undefined without `proxyPort`. */
+  readonly proxiedPort: number | undefined;
   /** Of the broker that runs now (with Docker: of `docker run`). */
   readonly pid: number;
   readonly folder: string;
@@ -53,7 +60,12 @@ export interface EmbeddedBroker {
   restart(): Promise<void>;
 }
 
-type Launcher = (port: number, controllerPort: number) => Promise<BrokerProcess>;
+interface Ports {
+  readonly port: number;
+  readonly controllerPort: number;
+  readonly proxied: BrokerAddresses["proxied"];
+}
+type Launcher = (ports: Ports) => Promise<BrokerProcess>;
 
 /** After SIGTERM; Kafka needs about 1 s, and more when it has many open partitions. */
 const stopGraceMs = 15_000;
@@ -91,16 +103,18 @@ export async function startEmbeddedBroker(options: EmbeddedBrokerOptions = {}): 
   const readyTimeoutMs = options.readyTimeoutMs ?? 60_000;
 
   let port = options.port ?? 0;
+  let proxied: BrokerAddresses["proxied"];
   let broker: BrokerProcess;
 
   async function start(): Promise<void> {
     for (let attempt = 1; ; attempt++) {
-      const chosen = port === 0 ? await freePorts(2) : [port, ...(await freePorts(1))];
-      const [clientPort, controllerPort] = chosen as [number, number];
+      const chosen = port === 0 ? await freePorts(3) : [port, ...(await freePorts(2))];
+      const [clientPort, controllerPort, furtherPort] = chosen as [number, number, number];
+      const behindProxy = proxied ?? (options.proxyPort === undefined ? undefined : { port: furtherPort, proxyPort: options.proxyPort });
       const started = performance.now();
-      const candidate = await launch(clientPort, controllerPort);
+      const candidate = await launch({ port: clientPort, controllerPort, proxied: behindProxy });
       if (await brokerReady(`127.0.0.1:${clientPort}`, readyTimeoutMs, candidate.hasExited)) {
-        [broker, port] = [candidate, clientPort];
+        [broker, port, proxied] = [candidate, clientPort, behindProxy];
         writeOwner(folder, { pid: broker.pid, bootstrap: `127.0.0.1:${port}` });
         log(`Kafka ${kafkaVersion} runs on 127.0.0.1:${port} (${Math.round(performance.now() - started)} ms)`);
         return;
@@ -128,6 +142,9 @@ export async function startEmbeddedBroker(options: EmbeddedBrokerOptions = {}): 
   return {
     get bootstrap() {
       return `127.0.0.1:${port}`;
+    },
+    get proxiedPort() {
+      return proxied?.port;
     },
     get pid() {
       return broker.pid;
@@ -200,17 +217,12 @@ interface JavaLaunch {
 }
 
 function javaLauncher(launch: JavaLaunch): Launcher {
-  return async (port, controllerPort) => {
-    const settings = brokerSettings({
-      port,
-      controllerPort,
-      bindHost: "127.0.0.1",
-      logFolder: join(launch.folder, "data"),
-      settings: launch.settings,
-    });
+  return async (ports) => {
+    const { settings: given } = launch;
+    const settings = brokerSettings({ ...ports, bindHost: "127.0.0.1", logFolder: join(launch.folder, "data"), settings: given });
     const file = join(launch.folder, "server.properties");
     await writeFile(file, propertiesFile(settings));
-    await formatStorage(launch, port, controllerPort);
+    await formatStorage(launch, ports);
     return await spawnBroker({
       command: launch.java,
       args: [
@@ -251,7 +263,7 @@ export function newClusterId(): string {
 }
 
 /** Formats beside the data folder and renames: a format that is interrupted leaves nothing that looks formatted. */
-async function formatStorage(launch: JavaLaunch, port: number, controllerPort: number): Promise<void> {
+async function formatStorage(launch: JavaLaunch, ports: Ports): Promise<void> {
   const data = join(launch.folder, "data");
   if (existsSync(join(data, "meta.properties"))) return;
   launch.log("Formatting Kafka's storage");
@@ -259,7 +271,7 @@ async function formatStorage(launch: JavaLaunch, port: number, controllerPort: n
   await rm(partial, { recursive: true, force: true });
   const file = join(launch.folder, "format.properties");
   const { settings } = launch;
-  await writeFile(file, propertiesFile(brokerSettings({ port, controllerPort, bindHost: "127.0.0.1", logFolder: partial, settings })));
+  await writeFile(file, propertiesFile(brokerSettings({ ...ports, bindHost: "127.0.0.1", logFolder: partial, settings })));
   // With `=`: an id may begin with a dash.
   const clusterId = launch.clusterId ?? newClusterId();
   try {
@@ -296,7 +308,8 @@ async function formatStorage(launch: JavaLaunch, port: number, controllerPort: n
 }
 
 function dockerLauncher(launch: Pick<JavaLaunch, "folder" | "logFile" | "heapMb" | "settings">): Launcher {
-  return async (port, controllerPort) => {
+  return async (ports) => {
+    const { port, proxied } = ports;
     const dataFolder = join(launch.folder, "data");
     await mkdir(dataFolder, { recursive: true });
     const containerName = `reprise-kafka-${port}`;
@@ -304,15 +317,10 @@ function dockerLauncher(launch: Pick<JavaLaunch, "folder" | "logFile" | "heapMb"
     const args = dockerRunArguments({
       containerName,
       port,
+      proxiedPort: proxied?.port,
       dataFolder,
       heapMb: launch.heapMb,
-      settings: brokerSettings({
-        port,
-        controllerPort,
-        bindHost: "0.0.0.0",
-        logFolder: containerDataFolder,
-        settings: launch.settings,
-      }),
+      settings: brokerSettings({ ...ports, bindHost: "0.0.0.0", logFolder: containerDataFolder, settings: launch.settings }),
       ...(ids === undefined ? {} : { user: ids }),
     });
     return await spawnBroker({ command: "docker", args, logFile: launch.logFile, containerName });

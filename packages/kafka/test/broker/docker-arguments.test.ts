@@ -44,3 +44,17 @@ test("the pom fetches the release that the broker says it runs", () => {
   const pom = readFileSync(new URL("../../kafka-jars.pom.xml", import.meta.url), "utf8");
   expect([...pom.matchAll(/<version>(.*)<\/version>/g)].map((match) => match[1])).toEqual([kafkaVersion, kafkaVersion, "1.7.36"]);
 });
+
+test("a proxy's clients have a port of their own, and are sent to the proxy for everything", () => {
+  const proxied = brokerSettings({
+    port: 1,
+    controllerPort: 2,
+    bindHost: "127.0.0.1",
+    logFolder: "/tmp/x",
+    proxied: { port: 3, proxyPort: 4 },
+  });
+  expect(proxied.get("listeners")).toBe("PLAINTEXT://127.0.0.1:1,PROXIED://127.0.0.1:3,CONTROLLER://127.0.0.1:2");
+  expect(proxied.get("advertised.listeners")).toBe("PLAINTEXT://127.0.0.1:1,PROXIED://127.0.0.1:4");
+  const args = dockerRunArguments({ containerName: "c", port: 1, proxiedPort: 3, dataFolder: "/d", heapMb: 256, settings: proxied });
+  expect(args.join(" ")).toContain("--publish 127.0.0.1:1:1 --publish 127.0.0.1:3:3");
+});
