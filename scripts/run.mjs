@@ -1,13 +1,13 @@
-// node scripts/run.mjs demo|test [arguments]: the set-up, then the demo or the tests. With --json everything but the last line of stdout
+// node scripts/run.mjs demo|test|torture [arguments]: the set-up, then one of them. With --json everything but the last line of stdout
 // goes to stderr.
 import { spawn } from "node:child_process";
-import { join } from "node:path";
 import { root } from "./set-up/steps.mjs";
 import { setUp, SetUpError } from "./setup.mjs";
 
 const targets = {
-  demo: "test/dist/demo/demo.js",
-  test: "scripts/verify.mjs",
+  demo: ["test/dist/demo/demo.js"],
+  test: ["scripts/verify.mjs"],
+  torture: ["scripts/run-source.mjs", "test/torture/main.ts"],
 };
 
 const [name, ...rest] = process.argv.slice(2);
@@ -24,7 +24,7 @@ try {
   process.exit(1);
 }
 
-const child = spawn(process.execPath, [join(root, target), ...rest], { cwd: root, stdio: "inherit" });
+const child = spawn(process.execPath, [...target, ...rest], { cwd: root, stdio: "inherit" });
 // The child decides when to end. A terminal sends Ctrl-C to both; a signal to this process alone is passed on.
 process.on("SIGINT", () => undefined);
 process.on("SIGTERM", () => child.kill("SIGTERM"));

@@ -1,4 +1,4 @@
-import { type CommitRecord, compileProcessor, type OutputRecord, Task } from "@reprise/engine";
+import { type CommitRecord, compileProcessor, type OutputRecord, type StoredRow, Task } from "@reprise/engine";
 import { definitionOf } from "@reprise/processor";
 import { MapStore } from "@reprise/testing/engine-run";
 import type { KafkaLog } from "./kafka-log.ts";
@@ -10,6 +10,8 @@ export interface Replayed {
   readonly position: CommitRecord["position"];
   readonly streamTimeMs: number | null;
   readonly outputs: readonly OutputRecord[];
+  /** All of its state, in the order of the keys. */
+  readonly rows: readonly StoredRow[];
 }
 
 const noDigest = "0".repeat(32);
@@ -57,5 +59,6 @@ export function replayInMemory(processor: unknown, log: KafkaLog, partition: num
     streamTimeMs,
     position: Object.fromEntries(Object.keys(position).map((topic) => [topic, reached[topic] ?? 0])),
     outputs,
+    rows: store.all(),
   };
 }
