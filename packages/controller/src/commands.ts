@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { type ControlRecord, type ControlState, type DeploymentSpec, groupOf } from "@reprise/engine";
+import { type ControlRecord, type ControlState, type DeploymentSpec, failpoint, groupOf } from "@reprise/engine";
 import { RepriseError } from "@reprise/schema";
 import type { ControllerContext } from "./controller-context.ts";
 import { planCutover } from "./decide/plan-cutover.ts";
@@ -9,7 +9,6 @@ import { createClockTopic, createRouteTopics } from "./deploy/create-topics.ts";
 import { readDeployRequest } from "./deploy/deploy-request.ts";
 import { ownRoutes } from "./deploy/plan-routes.ts";
 import { planDeploy } from "./deploy/plan-deploy.ts";
-import { failpoint } from "./failpoint.ts";
 import type { CommandOptions, CutoverAnswer, CutoverRequest, DeployAnswer, DeployRequest, RetireAnswer } from "./http/status.ts";
 import { lagLimitMs } from "./observe/observer.ts";
 

@@ -3,6 +3,7 @@ import {
   type ControlEvent,
   type ControlState,
   type DeploymentEntry,
+  failpoint,
   type PendingCutover,
   type ProcessorEntry,
   publisherOf,
@@ -12,7 +13,6 @@ import {
 import { RepriseError } from "@reprise/schema";
 import type { Cluster } from "./cluster.ts";
 import { behindCut, cutOf } from "./decide/cut.ts";
-import { failpoint } from "./failpoint.ts";
 import type { TaskObservation } from "./observe/observation.ts";
 
 /** All transactional ids that a deployment was ever given. */

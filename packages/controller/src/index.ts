@@ -1,5 +1,4 @@
 export { ControllerClient, type ControllerClientOptions } from "./client/controller-client.ts";
-export { type Failpoint, failpoint } from "./failpoint.ts";
 export type {
   CommandOptions,
   CutoverAnswer,

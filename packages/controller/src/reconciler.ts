@@ -1,10 +1,9 @@
-import type { ControlState, DeploymentEntry, DeploymentState } from "@reprise/engine";
+import { type ControlState, type DeploymentEntry, type DeploymentState, failpoint } from "@reprise/engine";
 import { RepriseError } from "@reprise/schema";
 import type { ControllerContext } from "./controller-context.ts";
 import { continueCutover } from "./cutover-steps.ts";
 import { type DeploymentFacts, nextState } from "./decide/deployment-state.ts";
 import { createTopicsOf } from "./deploy/create-topics.ts";
-import { failpoint } from "./failpoint.ts";
 import { FailureWatch } from "./observe/failure-watch.ts";
 import { continueRetire } from "./retire-steps.ts";
 

@@ -1,8 +1,7 @@
-import { type ControlEvent, type ControlState, type DeploymentEntry, deltaTopicOf, groupOf } from "@reprise/engine";
+import { type ControlEvent, type ControlState, type DeploymentEntry, deltaTopicOf, failpoint, groupOf } from "@reprise/engine";
 import { RepriseError } from "@reprise/schema";
 import type { Cluster } from "./cluster.ts";
 import { routeTransactionalIdsOf, transactionalIdsOf } from "./cutover-steps.ts";
-import { failpoint } from "./failpoint.ts";
 
 export interface RetireStepsOptions {
   readonly cluster: Pick<Cluster, "fence" | "deleteGroup" | "deleteTopic">;

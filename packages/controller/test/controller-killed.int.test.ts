@@ -1,8 +1,8 @@
-import { deltaTopicOf } from "@reprise/engine";
+import { deltaTopicOf, type Failpoint } from "@reprise/engine";
 import { createAdmin, createRecordProducer, type EmbeddedBroker, startEmbeddedBroker } from "@reprise/kafka";
 import { RepriseError } from "@reprise/schema";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { ControllerClient, type Failpoint, type Status } from "../src/index.ts";
+import { ControllerClient, type Status } from "../src/index.ts";
 import { committedOutputs } from "./support/committed-outputs.ts";
 import { type ControllerProcess, startControllerProcess } from "./support/controller-process.ts";
 import { FakeWorker } from "./support/fake-worker.ts";

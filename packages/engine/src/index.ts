@@ -1,3 +1,4 @@
+export { type Failpoint, failpoint, failpoints } from "./internal/failpoint.ts";
 export type { CheckpointManifest, CheckpointStore, TaskId } from "./ports/checkpoint-store.ts";
 export { type Clock, systemClock } from "./ports/clock.ts";
 export type { LogReader, PartitionEnd, RecordColumns, TopicPartition } from "./ports/log-reader.ts";

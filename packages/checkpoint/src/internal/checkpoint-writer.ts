@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { type FileHandle, mkdir, open, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import type { CheckpointManifest, StoredRow, TaskId } from "@reprise/engine";
+import { type CheckpointManifest, failpoint, type StoredRow, type TaskId } from "@reprise/engine";
 import { fileError } from "./checkpoint-error.ts";
 import { manifestName, rowsName, taskFolder, temporaryName } from "./checkpoint-paths.ts";
 import { renameDurably, syncFolder, writeAll } from "./durable-file.ts";
@@ -39,6 +39,7 @@ export class CheckpointWriter {
       const file = await this.#writeRows(folder, n, meta, rows);
       const { name, ...content } = file;
       rowsPath = join(folder, name);
+      failpoint("checkpoint-rows-stored");
       const manifest: CheckpointManifest = {
         format: 1,
         deployment: task.deployment,

@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
-import type { Failpoint } from "../../src/index.ts";
+import type { Failpoint } from "@reprise/engine";
 
 const runner = fileURLToPath(new URL("../../../../scripts/run-source.mjs", import.meta.url));
 const main = fileURLToPath(new URL("controller-main.ts", import.meta.url));

@@ -1,3 +1,4 @@
+import { failpoint } from "../internal/failpoint.ts";
 import { type Interrupted, notInterrupted, Stopped } from "../internal/stopped.ts";
 import type { CheckpointStore } from "../ports/checkpoint-store.ts";
 import type { StateStore, StoredRow } from "../ports/state-store.ts";
@@ -20,13 +21,16 @@ export async function writeCheckpoint(
   const task = { deployment: meta.deployment, partition: meta.partition };
   const rows = withoutMeta(store.scan({ from: rowsBegin }), interrupted);
   await checkpoints.write(task, meta.n, encodeMeta(meta).toString("utf8"), rows);
+  failpoint("checkpoint-written");
   const all = await checkpoints.list(task);
   for (const old of all.slice(Math.max(1, kept))) await checkpoints.remove(old);
+  failpoint("checkpoints-pruned");
 }
 
 async function* withoutMeta(chunks: AsyncIterable<readonly StoredRow[]>, interrupted: Interrupted): AsyncGenerator<readonly StoredRow[]> {
   for await (const chunk of chunks) {
     if (interrupted()) throw new Stopped();
     yield chunk[0] !== undefined && metaRowKey.equals(chunk[0].key) ? chunk.slice(1) : chunk;
+    failpoint("checkpoint-scanned");
   }
 }

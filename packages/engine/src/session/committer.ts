@@ -2,6 +2,7 @@ import { RepriseError } from "@reprise/schema";
 import { encodeCommitRecord } from "../commit/commit-record.ts";
 import { encodeDelta } from "../commit/delta.ts";
 import { deadLetterTopicOf, deltaTopicOf } from "../control/names.ts";
+import { failpoint } from "../internal/failpoint.ts";
 import { partitionForKey } from "../murmur2.ts";
 import type { InputCursor } from "../order/input-cursor.ts";
 import type { OutputRecord } from "../output/output-buffer.ts";
@@ -51,10 +52,13 @@ export class Committer {
   async commit(commits: readonly TaskCommit[]): Promise<TransactionOutcome> {
     const { writer } = this.options;
     await writer.begin();
+    failpoint("transaction-begun");
     for (const { task, prepared } of commits) {
       await this.writeOutputs(prepared.outputs, task);
+      failpoint("outputs-produced");
       if (prepared.meta.mode === "live" && prepared.meta.n > 0) await this.writeDelta(prepared);
     }
+    failpoint("deltas-produced");
     return writer.commit(commits.flatMap(({ prepared }) => this.offsetsOf(prepared.meta, prepared.publishing)));
   }
 

@@ -2,6 +2,7 @@ import { RepriseError } from "@reprise/schema";
 import { type CommitRecord, decodeCommitRecord } from "../commit/commit-record.ts";
 import { DeltaAssembler } from "../commit/delta.ts";
 import { deltaTopicOf, groupOf } from "../control/names.ts";
+import { failpoint } from "../internal/failpoint.ts";
 import { type Interrupted, notInterrupted, Stopped } from "../internal/stopped.ts";
 import type { CheckpointManifest } from "../ports/checkpoint-store.ts";
 import type { StateStore } from "../ports/state-store.ts";
@@ -121,6 +122,7 @@ async function checkedRecord({ options, partition, interrupted }: Opening, commi
       `the group ${groupOf(spec.id)} has an offset for ${committed.topic}-${partition} that Reprise did not commit`,
     );
   }
+  failpoint("commit-record-read");
   // Another worker may have read further before it committed: only the end of the log tells.
   if (record.control > control.position) await control.readToEnd(interrupted);
   if (record.control > control.position) {
@@ -245,6 +247,7 @@ async function openLocal(options: SessionOptions, partition: number): Promise<{ 
   }
   await store?.close().catch(() => undefined);
   await options.stateEngine.destroy(folder);
+  failpoint("store-discarded");
   return undefined;
 }
 
@@ -298,6 +301,7 @@ async function applyDeltas(
             return { discarded: `delta ${whole.n} follows the digest ${whole.before}, ours is ${meta.digest}` };
           meta = whole.meta;
           await base.store.write([...decodeRows(whole.rows), { key: metaRowKey, value: encodeMeta(meta) }]);
+          failpoint("delta-applied");
           // Others run meanwhile: a store that answers at once must not keep them from it.
           await options.clock.nextTurn();
           if (interrupted()) throw new Stopped();
@@ -315,5 +319,6 @@ async function applyDeltas(
       discarded: `at commit ${record.n} it stands at ${elsewhere}@${meta.position[elsewhere]}, the commit record at ${record.position[elsewhere]}`,
     };
   const applied = meta.n - first;
+  failpoint("deltas-applied");
   return { store: base.store, meta, storeIsEmpty: false, how: applied === 0 ? base.how : `${base.how} + ${applied} deltas` };
 }

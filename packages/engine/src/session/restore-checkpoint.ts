@@ -1,4 +1,5 @@
 import { RepriseError } from "@reprise/schema";
+import { failpoint } from "../internal/failpoint.ts";
 import { type Interrupted, Stopped } from "../internal/stopped.ts";
 import type { CheckpointManifest } from "../ports/checkpoint-store.ts";
 import type { RowWrite, StateStore, StoredRow } from "../ports/state-store.ts";
@@ -37,6 +38,7 @@ export async function restoreCheckpoint(
   const folder = folderOf(options, partition);
   await options.stateEngine.destroy(folder);
   const store = await options.stateEngine.open(folder);
+  failpoint("restore-begun");
   try {
     const conversion = conversionOf?.(meta);
     const pause = async (): Promise<void> => {
@@ -44,12 +46,14 @@ export async function restoreCheckpoint(
       if (interrupted()) throw new Stopped();
     };
     const { read, written } = await copyRows(store, options.checkpoints.read(manifest), partition, pause, conversion);
+    failpoint("rows-restored");
     if (read !== meta.digest) {
       await store.close();
       return { discarded: `its rows have the digest ${read}, it says ${meta.digest}` };
     }
     const restored = conversion === undefined ? meta : conversion.meta(written);
     await store.write([{ key: metaRowKey, value: encodeMeta(restored) }]);
+    failpoint("checkpoint-restored");
     return { store, meta: restored };
   } catch (error) {
     await store.close().catch(() => undefined);

@@ -1,6 +1,7 @@
 import { RepriseError } from "@reprise/schema";
 import { decodeCommitRecord } from "../commit/commit-record.ts";
 import { deltaTopicOf, groupOf } from "../control/names.ts";
+import { failpoint } from "../internal/failpoint.ts";
 import { Stopped } from "../internal/stopped.ts";
 import type { PreparedCommit } from "../task/task.ts";
 import type { Clock } from "../ports/clock.ts";
@@ -135,6 +136,7 @@ export class Session {
       throw error;
     }
     const [failure] = await this.closeAll();
+    if (end === "fenced") failpoint("session-fenced");
     if (failure !== undefined) throw failure.error;
     return end;
   }
@@ -205,16 +207,21 @@ export class Session {
     // A demand stays in the list until it is met: when it can't be, the end of the session answers it.
     for (let demand = this.demands[0]; demand !== undefined; demand = this.demands[0]) {
       if (demand.kind === "open") {
+        failpoint("assigned");
         if (!this.initialised) await this.initialise();
         for (const partition of demand.partitions) if (!this.tasks.has(partition)) this.openings.begin({ partition, dropLocal: false });
         this.demands.shift();
         continue;
       }
+      failpoint("revoke-asked");
       // What is only being opened has nothing to commit, and is given up at once.
       const end = demand.partitions.some((partition) => this.tasks.has(partition)) ? await this.commitAll(true) : "committed";
+      failpoint("revoke-committed");
       for (const partition of demand.partitions) await this.close(partition);
+      failpoint("revoke-closed");
       this.demands.shift();
       demand.done();
+      failpoint("revoke-answered");
       if (end === "fenced") return "fenced";
     }
     return "met";
@@ -227,9 +234,11 @@ export class Session {
   private async initialise(): Promise<void> {
     await this.options.writer.init();
     await this.options.control.readToEnd(this.interrupted);
+    failpoint("control-read");
     this.initialised = true;
     // Rule b: a session that opens under an Intent away from its own deployment commits nothing before the Cut.
     this.parked = isParked(this.options.control.state, this.options.spec.id);
+    if (this.parked) failpoint("session-parked");
   }
 
   /** Takes over what was opened beside the loop. */
@@ -243,6 +252,7 @@ export class Session {
         this.stopTask(running, error);
       }
       this.tasks.set(task.partition, running);
+      failpoint("task-opened");
       this.options.observer.taskOpened(task.partition, how, durationMs);
       this.report(running);
     }
@@ -277,7 +287,10 @@ export class Session {
         await this.clock.nextTurn();
         yieldedMs = this.clock.elapsedMs();
       }
-      if (applyRole(task, this.role, this.bounds)) this.options.observer.startedPublishing(partition);
+      if (applyRole(task, this.role, this.bounds)) {
+        failpoint("publishing-began");
+        this.options.observer.startedPublishing(partition);
+      }
       const started = this.clock.elapsedMs();
       const n = await this.step(running);
       if (n === "fenced") return "fenced";
@@ -501,6 +514,7 @@ export class Session {
   private decided(commit: TaskCommit): void {
     const { task, prepared } = commit;
     task.decided();
+    failpoint("commit-folded");
     this.suspects.delete(task.partition);
     for (const [topic, records] of this.committer.countByTopic(prepared.outputs)) this.options.observer.published(topic, records);
     const running = this.tasks.get(task.partition);
@@ -574,7 +588,10 @@ export class Session {
     const givenUp = (): boolean => running.closing;
     // Nothing is removed for it: who has lost the task meanwhile and does not know it yet must not remove the base of who has it.
     running.checkpointing = writeCheckpoint(checkpoints, running.store, base.prepared.meta, Number.POSITIVE_INFINITY, givenUp)
-      .then(() => void (base.state = "durable"))
+      .then(() => {
+        failpoint("base-written");
+        base.state = "durable";
+      })
       .catch((error: unknown) => {
         base.state = "failed";
         base.retryMs = this.clock.elapsedMs() + Math.min(longestBasePauseMs, firstBasePauseMs * 2 ** base.failures++);
@@ -600,6 +617,7 @@ export class Session {
     if ((await this.settle(outcome, [commit])) === "fenced") return "fenced";
     // In doubt may have turned out as decided; else the task was opened anew.
     if (this.tasks.get(task.partition) !== running) return "done";
+    failpoint("live-committed");
     running.base = undefined;
     running.lastCheckpointMs = this.clock.elapsedMs();
     await task.flush();
@@ -639,6 +657,7 @@ export class Session {
     const deltaFrom = await this.options.offsets.highWatermark({ topic: deltaTopicOf(this.options.spec.id), partition: task.partition });
     task.meta = { ...meta, deltaFrom };
     await this.flush(running);
+    failpoint("checkpoint-flushed");
     const started = this.clock.elapsedMs();
     running.checkpointing = writeCheckpoint(this.options.checkpoints, running.store, task.meta, this.options.limits.keptCheckpoints)
       .then(() => {

@@ -1,3 +1,4 @@
+import { failpoint } from "../internal/failpoint.ts";
 import { latin1 } from "../internal/latin1.ts";
 import { type Interrupted, notInterrupted, Stopped } from "../internal/stopped.ts";
 import { ignore } from "@reprise/processor";
@@ -877,7 +878,9 @@ export class Task {
 
   /** Writes all committed rows and the position to the local store in one atomic batch. @throws RepriseError DISK_FULL */
   async flush(): Promise<void> {
+    failpoint("flush-begun");
     await this.options.store.write(this.unsavedWrites());
+    failpoint("flush-written");
     this.state.saved();
   }
 

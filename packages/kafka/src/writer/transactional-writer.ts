@@ -1,5 +1,5 @@
 import type { KafkaConsumer } from "@confluentinc/kafka-javascript";
-import type { CommittedOffset, RecordHeader, TransactionalWriter, TransactionOutcome } from "@reprise/engine";
+import { type CommittedOffset, failpoint, type RecordHeader, type TransactionalWriter, type TransactionOutcome } from "@reprise/engine";
 import { RepriseError } from "@reprise/schema";
 import { fence } from "../admin/fence.ts";
 import type { KafkaConnectionOptions } from "../connection-options.ts";
@@ -84,7 +84,9 @@ export function createTransactionalWriter(options: TransactionalWriterOptions): 
       };
       const [producer] = await Promise.all([connectProducer(settings, initTimeoutMs), fence(cluster, [transactionalId])]);
       current = producer;
+      failpoint("producer-fenced");
       await initTransactions(producer);
+      failpoint("producer-initialised");
       state = "ready";
     } catch (error) {
       retire();
@@ -269,9 +271,11 @@ export function createTransactionalWriter(options: TransactionalWriterOptions): 
         );
         if ("error" in sent) return await endedBy(sent.verdict, sent.error);
       }
+      failpoint("offsets-sent");
       // 3. Flush, then EndTxn.
       const committed = await persist("commit", (done) => producer.producer.commitTransaction(callTimeoutMs, done));
       if ("error" in committed) return await endedBy(committed.verdict, committed.error);
+      failpoint("transaction-committed");
       return await ended(producer, "committed");
     },
     async abort() {
