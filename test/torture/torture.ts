@@ -1,13 +1,13 @@
 import { existsSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { RepriseError } from "@reprise/schema";
-import { until } from "../demo/until.ts";
 import { checkAll, type Violations } from "./check.ts";
 import { deleteFolder, flipBits } from "./corrupt.ts";
+import { beginServing, converge } from "./deployments.ts";
 import { Load } from "./load.ts";
 import { type Fault, type PlannedFault, planFaults } from "./plan.ts";
 import { Recovery } from "./recovery.ts";
-import { inputs, processorName, reached, slots, type WorkerName, World } from "./world.ts";
+import { processorName, slots, type WorkerName, World } from "./world.ts";
 
 export interface TortureOptions {
   readonly seconds: number;
@@ -29,6 +29,8 @@ export interface TortureResult {
   /** Input records. */
   readonly records: number;
   readonly outputs: number;
+  /** How often a process ended by itself, as one does that can't reach a broker for long. */
+  readonly selfEnded: number;
   /** How often each fault took effect. */
   readonly faults: { readonly [kind: string]: number };
   readonly seed: number;
@@ -38,15 +40,15 @@ export interface TortureResult {
   readonly folder?: string;
 }
 
-/** After the last fault: until everything is processed. */
-const convergenceMs = 180_000;
-const patienceMs = 120_000;
-
 /** Two deployments of the ledger under load and faults, then everything that is left of it compared. @throws when it did not even begin */
 export async function torture(options: TortureOptions): Promise<TortureResult> {
   const { seconds, seed, recordsPerSecond = 250 } = options;
   const log = options.log ?? (() => undefined);
-  const world = await World.open(log);
+  let selfEnded = 0;
+  const world = await World.open((line) => {
+    selfEnded++;
+    log(line);
+  });
   let violations: Violations = [];
   let finished = false;
   const load = new Load(world, seed, recordsPerSecond);
@@ -73,62 +75,13 @@ export async function torture(options: TortureOptions): Promise<TortureResult> {
       brokerRestarts: tormentor.count("broker"),
       recoveryMsP50: recovery.percentileMs(0.5),
       recoveryMsP99: recovery.percentileMs(0.99),
-      ...{ records: load.records, outputs, faults: tormentor.counts, seed, seconds, examples: violations.slice(0, 20) },
+      ...{ records: load.records, outputs, selfEnded, faults: tormentor.counts, seed, seconds, examples: violations.slice(0, 20) },
       ...(violations.length === 0 ? {} : { folder: world.folder }),
     };
   } finally {
     for (const close of closers.reverse()) await close().catch(() => undefined);
     await world.close({ keepFolder: !finished || violations.length > 0 });
   }
-}
-
-/** Two deployments of one version: the first publishes, the second follows. */
-async function beginServing(world: World): Promise<readonly [string, string]> {
-  const first = await world.deploy();
-  for (const slot of [0, 1]) world.startWorker({ deployment: first, slot });
-  await reaches(world, first, "Serving");
-  const second = await world.deploy();
-  world.startWorker({ deployment: second, slot: 0 });
-  await reaches(world, second, "CaughtUp");
-  return [first, second];
-}
-
-function reaches(world: World, id: string, state: string): Promise<true> {
-  return until(`${id} to be ${state}`, patienceMs, async () => {
-    const found = (await world.status()).deployments.find((one) => one.id === id);
-    if (found?.state === "Failed") throw new Error(`${id} has failed: ${found.reason}`);
-    return found?.state === state ? true : undefined;
-  });
-}
-
-/** What is not processed in time, or has failed for good. */
-async function converge(world: World, deployments: readonly string[]): Promise<Violations> {
-  const ends = await world.ends();
-  const violations: Violations = [];
-  for (const id of deployments) {
-    const deadline = Date.now() + convergenceMs;
-    for (;;) {
-      const records = await world.commitRecords(id).catch(() => []);
-      if (records.length > 0 && reached(records, ends)) break;
-      const { state, reason } = (await world.status()).deployments.find((one) => one.id === id) ?? {};
-      if (Date.now() > deadline) {
-        const at = records.map((found) => JSON.stringify(found?.record.position)).join(" ");
-        violations.push(
-          `${id} (${state}: ${reason ?? ""}) has not processed everything within ${convergenceMs} ms: it is at ${at}, the inputs end at ${inputs.map((topic) => `${topic} ${ends.get(topic)?.join(",")}`).join("; ")}`,
-        );
-        break;
-      }
-      await sleep(200);
-    }
-  }
-  const pending = await until("no cutover to be under way", patienceMs, async () => {
-    const processor = (await world.status()).processors.find(({ name }) => name === processorName);
-    return processor?.pending === undefined && processor?.serving !== undefined ? true : undefined;
-  }).then(
-    () => [],
-    (error: Error) => [error.message],
-  );
-  return [...violations, ...pending];
 }
 
 /** Does the faults, one after the other; a freeze goes on in the background. */

@@ -1,10 +1,10 @@
 import { spawn } from "node:child_process";
-import { mkdir, mkdtemp, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { deployFile, freePort, Supervisor } from "@reprise/cli";
 import { ControllerClient, type Status } from "@reprise/controller";
-import { type CommitRecord, decodeCommitRecord, groupOf, partitionForKey } from "@reprise/engine";
+import { type CommitRecord, decodeCommitRecord, type Failpoint, groupOf, partitionForKey } from "@reprise/engine";
 import {
   type Admin,
   createAdmin,
@@ -78,7 +78,7 @@ export class World {
     this.#controllerPort = own.controllerPort;
   }
 
-  /** @param log told what supervisors do */
+  /** @param log told what supervisors do: which processes end by themselves */
   static async open(log: (line: string) => void): Promise<World> {
     const closers: (() => Promise<unknown>)[] = [];
     try {
@@ -180,17 +180,14 @@ export class World {
       .sort((a, b) => a.slot - b.slot);
   }
 
-  /** How often it was started since `startWorker`; more than once: it died by itself. */
-  starts(worker: WorkerName): number {
-    return this.#workers.starts(nameOf(worker));
-  }
-
   pidOf(worker: WorkerName): number | undefined {
     return this.#workers.pid(nameOf(worker));
   }
 
-  logFile(worker: WorkerName): string {
-    return this.#workers.logFile(nameOf(worker));
+  /** Whether a worker, or the controller, has died at this failpoint. */
+  async diedAt(point: Failpoint, worker?: WorkerName): Promise<boolean> {
+    const file = worker === undefined ? this.#controllers.logFile(controllerName) : this.#workers.logFile(nameOf(worker));
+    return (await readFile(file, "utf8").catch(() => "")).split("\n").includes(`failpoint ${point}`);
   }
 
   stateFolder({ deployment, slot }: WorkerName): string {
@@ -253,9 +250,9 @@ export class World {
     return this.client.status();
   }
 
-  /** What is on the inputs and outputs now. */
+  /** What is on the outputs and inputs now; of the inputs at least what the outputs come from. */
   read(): Promise<KafkaLog> {
-    return KafkaLog.read(this.broker.bootstrap, this.admin, [...inputs, ...outputs]);
+    return KafkaLog.read(this.broker.bootstrap, this.admin, [...outputs, ...inputs]);
   }
 
   get #bootstrap(): string {

@@ -39,8 +39,10 @@ export class KafkaLog {
         await reader.wait(100);
         for (const [name, place] of behind) {
           for (let columns = reader.take(place); columns !== undefined; columns = reader.take(place)) {
-            log.#columns.get(name)?.push(columns);
-            if (columns.nextOffset >= (log.#ends.get(name) ?? 0)) behind.delete(name);
+            const end = log.#ends.get(name) ?? 0;
+            // A fetch may bring more than there was.
+            log.#columns.get(name)?.push(between(columns, 0, end));
+            if (columns.nextOffset >= end) behind.delete(name);
           }
         }
       }
