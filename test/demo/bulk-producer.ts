@@ -31,6 +31,8 @@ export async function createBulkProducer(options: KafkaConnectionOptions): Promi
     "batch.num.messages": 20_000,
     "queue.buffering.max.messages": 200_000,
     "message.timeout.ms": 120_000,
+    // A broker that is started again is there at once, not within ten seconds.
+    "reconnect.backoff.max.ms": 500,
     dr_cb: true,
     "delivery.report.only.error": true,
   } as never);

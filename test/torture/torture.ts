@@ -57,7 +57,7 @@ export async function torture(options: TortureOptions): Promise<TortureResult> {
     const deployments = await beginServing(world);
     const recovery = new Recovery(world, deployments);
     closers.push(() => recovery.stop());
-    const tormentor = new Tormentor(world, deployments, recovery, log);
+    const tormentor = new Tormentor(world, load, deployments, recovery, log);
     await tormentor.run(planFaults(seed, seconds));
     await load.stop();
     await tormentor.calm();
@@ -88,14 +88,16 @@ export async function torture(options: TortureOptions): Promise<TortureResult> {
 class Tormentor {
   readonly counts: { [kind: string]: number } = {};
   readonly #world: World;
+  readonly #load: Load;
   readonly #deployments: readonly [string, string];
   readonly #recovery: Recovery;
   readonly #log: (line: string) => void;
   readonly #frozen = new Map<string, Promise<unknown>>();
   #delayed: NodeJS.Timeout | undefined;
 
-  constructor(world: World, deployments: readonly [string, string], recovery: Recovery, log: (line: string) => void) {
+  constructor(world: World, load: Load, deployments: readonly [string, string], recovery: Recovery, log: (line: string) => void) {
     this.#world = world;
+    this.#load = load;
     this.#deployments = deployments;
     this.#recovery = recovery;
     this.#log = log;
@@ -133,12 +135,7 @@ class Tormentor {
       case "freeze":
         return this.#freeze(fault.ms, fault.pick);
       case "broker":
-        return this.#recovery.from(async () => {
-          await this.#world.broker.kill("SIGKILL");
-          await sleep(fault.awayMs);
-          await this.#world.broker.restart();
-          return true;
-        });
+        return this.#restartBroker(fault.awayMs);
       case "controller":
         return this.#restartController(fault.awayMs);
       case "cut":
@@ -196,6 +193,18 @@ class Tormentor {
       String(pid),
       ended.finally(() => this.#frozen.delete(String(pid))),
     );
+    return true;
+  }
+
+  async #restartBroker(awayMs: number): Promise<boolean> {
+    const { broker } = this.#world;
+    await this.#load.pause();
+    await this.#recovery.from(async () => {
+      await broker.kill("SIGKILL");
+      await sleep(awayMs);
+      await broker.restart();
+    });
+    this.#load.resume();
     return true;
   }
 
