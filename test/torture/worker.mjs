@@ -6,8 +6,9 @@ const { values } = parseArgs({
   options: { deployment: { type: "string" }, slot: { type: "string" }, bootstrap: { type: "string" }, folder: { type: "string" } },
 });
 const { deployment = "", slot, bootstrap = "", folder } = values;
-// Without its supervisor it ends as a killed one does.
+// Without its supervisor it ends as a killed one does, also when that went while this process was still loading its modules.
 process.once("disconnect", () => process.exit(1));
+if (!process.connected) process.exit(1);
 const told = new Promise((resolve) => process.once("SIGTERM", resolve));
 const worker = await startWorker({
   deployment,

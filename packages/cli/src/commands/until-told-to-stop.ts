@@ -20,9 +20,12 @@ export function untilToldToStop(): Promise<void> {
     process.on("SIGINT", () => stop(signalGraceMs));
     process.on("SIGTERM", () => stop(signalGraceMs));
     if (process.channel === undefined) return;
-    process.once("disconnect", () => {
+    const orphaned = (): void => {
       if (!told) stop(orphanGraceMs);
-    });
+    };
+    process.once("disconnect", orphaned);
+    // It went while this process was still loading its modules: nobody will be told any more.
+    if (!process.connected) orphaned();
     // The channel alone must not keep a process alive that has finished.
     process.channel?.unref();
   });
