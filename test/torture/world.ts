@@ -39,7 +39,8 @@ export type CommitRecords = readonly ({ readonly record: CommitRecord; readonly 
 
 const controllerName = "controller";
 const startTimeoutMs = 60_000;
-const patienceMs = 60_000;
+/** Of everything that takes a second on a machine with nothing else to do. */
+const patienceMs = 90_000;
 const nameOf = ({ deployment, slot }: WorkerName): string => `worker/${deployment}/${slot}`;
 
 /**
@@ -107,7 +108,7 @@ export class World {
       const workers = new Supervisor({ logFolder, log, command: { program: process.execPath, script } });
       closers.push(() => workers.stopAll());
       const controllerPort = await freePort();
-      const client = new ControllerClient(`http://127.0.0.1:${controllerPort}`, { patienceMs: 15_000 });
+      const client = new ControllerClient(`http://127.0.0.1:${controllerPort}`, { patienceMs });
       const world = new World(
         { folder, proxy, broker, admin, client, witness },
         { producer, offsets, controllers, workers, closers, controllerPort },
