@@ -23,6 +23,8 @@ export interface RunningTask {
   lastTruncationMs: number;
   /** Checkpoints of it that were read back: see `truncateDeltas`. */
   readonly verified: Set<string>;
+  /** The end of its delta partition, as it was asked for when n was decided and n + 1 not produced. */
+  deltaEnd?: { readonly n: number; readonly offset: number };
   /** A checkpoint is being written in the background. */
   checkpointing: Promise<void> | undefined;
   /** While it goes live. */

@@ -653,9 +653,13 @@ export class Session {
     const { task } = running;
     const { meta } = task;
     running.lastCheckpointMs = this.clock.elapsedMs();
-    // Nothing of n + 1 is produced yet, so its delta will be at or beyond this offset.
-    const deltaFrom = await this.options.offsets.highWatermark({ topic: deltaTopicOf(this.options.spec.id), partition: task.partition });
-    task.meta = { ...meta, deltaFrom };
+    // Nothing of n + 1 is produced yet, so its delta will be at or beyond this offset; unless the task is another's already, whose n + 1 lies below it.
+    // A commit of ours that comes after says that it was not: until then the offset before counts.
+    const end = await this.options.offsets.highWatermark({ topic: deltaTopicOf(this.options.spec.id), partition: task.partition });
+    const { deltaEnd } = running;
+    const proven = deltaEnd !== undefined && deltaEnd.n < meta.n;
+    if (deltaEnd === undefined || proven) running.deltaEnd = { n: meta.n, offset: end };
+    task.meta = proven ? { ...meta, deltaFrom: deltaEnd.offset } : meta;
     await this.flush(running);
     failpoint("checkpoint-flushed");
     const started = this.clock.elapsedMs();

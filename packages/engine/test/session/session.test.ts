@@ -132,6 +132,7 @@ class World {
   }
 }
 
+const marker: SimEntry = { kind: "marker", key: null, value: null, timestampMs: 0, headers: [] };
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 async function until(holds: () => boolean): Promise<void> {
@@ -180,6 +181,40 @@ describe("a session", () => {
     const [base] = [...world.checkpoints.values()].filter(({ manifest }) => manifest.deployment === "p.v2.1");
     expect(JSON.parse(base?.manifest.meta ?? "{}")).toMatchObject({ n: 0, mode: "live", position: { values: 50 } });
     await v1.stop();
+    await worker.stop();
+  });
+
+  test("a checkpoint does not say that deltas begin behind those of the task's next owner", async () => {
+    const world = new World();
+    const deployment = world.deploy(1, true);
+    const deltas = world.cluster.partition({ topic: deltaTopicOf("p.v1.1"), partition: 0 });
+    const worker = new SimWorker({
+      cluster: world.cluster,
+      deployment,
+      slot: 0,
+      checkpoints: world.checkpoints,
+      disk: world.disk,
+      limits: { checkpointIntervalMs: 1 },
+      fate: () => {
+        // What another process commits after our commit and before our checkpoint.
+        setImmediate(() => {
+          for (let i = 0; i < 5; i++) world.cluster.append({ topic: deltaTopicOf("p.v1.1"), partition: 0 }, { ...marker });
+        });
+        return "committed";
+      },
+      nowMs: () => Number.MAX_SAFE_INTEGER,
+    });
+    for (let n = 1; n <= 4; n++) {
+      world.put(n);
+      await until(() => [...world.checkpoints.values()].some(({ manifest }) => manifest.n === n));
+    }
+    const own = deltas.entries.flatMap(({ kind }, offset) => (kind === "record" ? [offset] : []));
+    const begins = [...world.checkpoints.values()].map(({ manifest }) => {
+      const { n, deltaFrom } = JSON.parse(manifest.meta) as { n: number; deltaFrom: number };
+      return { n, isBehindItsOwn: deltaFrom > (own[n - 1] as number) + 1, isZero: deltaFrom === 0 };
+    });
+    expect(begins.at(-1)).toEqual({ n: 4, isBehindItsOwn: false, isZero: false });
+    expect(begins.filter(({ isBehindItsOwn }) => isBehindItsOwn)).toEqual([]);
     await worker.stop();
   });
 
