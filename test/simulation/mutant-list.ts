@@ -27,14 +27,15 @@ export const mutants: readonly Mutant[] = [
     changes: [
       {
         file: session,
-        find: 'import { TaskReader } from "./task-reader.ts";',
-        replace: 'import { TaskReader } from "./task-reader.ts";\nimport { decodeRows } from "../state/row-buffer.ts";',
+        find: 'import type { SessionOptions } from "./session-options.ts";',
+        replace: 'import type { SessionOptions } from "./session-options.ts";\nimport { decodeRows } from "../state/row-buffer.ts";',
       },
       {
         file: session,
-        find: "const outcome = await this.committer.commit(commits);",
-        replace:
-          "for (const { task, prepared } of commits) await this.tasks.get(task.partition)?.store.write([...decodeRows(prepared.rows)]);\n    const outcome = await this.committer.commit(commits);",
+        find: "outcome: this.committer.commit(commits).finally(() => {",
+        replace: `outcome: Promise.all(
+        commits.map(({ task, prepared }) => this.tasks.get(task.partition)?.store.write([...decodeRows(prepared.rows)])),
+      ).then(() => this.committer.commit(commits)).finally(() => {`,
       },
     ],
   },
@@ -98,7 +99,13 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: "delta lost",
-    changes: [{ file: committer, find: "prepared.meta.n > 0) this.writeDelta", replace: "prepared.meta.n % 4 !== 3) this.writeDelta" }],
+    changes: [
+      {
+        file: committer,
+        find: "prepared.meta.n > 0) await this.writeDelta",
+        replace: "prepared.meta.n > 0 && prepared.meta.n % 4 !== 3) await this.writeDelta",
+      },
+    ],
   },
   {
     name: "checkpoint without its position",
@@ -116,9 +123,9 @@ export const mutants: readonly Mutant[] = [
     changes: [
       {
         file: session,
-        find: `case "in-doubt": {
+        find: `this.notDecided(outcome, commits);
         await this.initialise();`,
-        replace: 'case "in-doubt": {',
+        replace: "this.notDecided(outcome, commits);",
       },
     ],
   },
