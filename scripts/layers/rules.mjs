@@ -27,6 +27,8 @@ export const engines = {
   "@confluentinc/kafka-javascript": ["kafka"],
   "@platformatic/kafka": ["kafka"],
   "@nxtedition/rocksdb": ["state"],
+  "classic-level": ["state"],
+  "@node-rs/crc32": ["kafka", "state"],
   "@datadog/sketches-js": ["engine"],
   "prom-client": ["metrics"],
   avsc: ["schema"],

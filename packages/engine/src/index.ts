@@ -57,7 +57,13 @@ export type { TopicOffsets } from "./ports/topic-offsets.ts";
 export { RouteSession, type RouteLimits, type RouteObserver, type RouteSessionOptions } from "./route/route-session.ts";
 export { RouteTask, type RoutedRecord } from "./route/route-task.ts";
 export { Session, type SessionEnd } from "./session/session.ts";
-export { defaultLimits, type SessionLimits, type SessionObserver, type SessionOptions } from "./session/session-options.ts";
+export {
+  defaultLimits,
+  type DroppedStore,
+  type SessionLimits,
+  type SessionObserver,
+  type SessionOptions,
+} from "./session/session-options.ts";
 export { metaRowKey } from "./state/row-key.ts";
 export { IdCursor, SortedIds } from "./state/sorted-ids.ts";
 export { readHeaders } from "./task/record-headers.ts";

@@ -71,6 +71,13 @@ export const metricTable = {
   reprise_cache_misses_total: worker("counter", task, "Rows that a batch read from the local store."),
   reprise_checkpoint_commit: worker("gauge", task, "n of the newest checkpoint that is durable."),
   reprise_deltas_from: worker("gauge", task, "Offset below which the task's deltas were deleted last: no kept checkpoint needs them."),
+  reprise_stores_dropped_total: worker(
+    "counter",
+    ["partition", "reason"],
+    "Local stores that were dropped, and their tasks restored. Reason: STATE_CORRUPT (damage that was noticed), digest (rows are missing or wrong), STATE_OTHER_ENGINE. The first two, more than once: look at the disk.",
+  ),
+  reprise_scrubbed_rows_total: worker("counter", [], "Rows of local stores that were read to compare them with their digests."),
+  reprise_scrub_time_seconds: worker("gauge", task, "When the task's local store was last found to be what its digest says, as Unix time."),
   reprise_checkpoint_duration_seconds: worker("histogram", [], "From the start of a checkpoint until it is durable.", copySeconds),
   reprise_restore_duration_seconds: worker(
     "histogram",

@@ -18,6 +18,7 @@ export function memoryEngine(): StateStoreEngine {
   const openFolders = new OpenFolders();
   return {
     name: "memory",
+    provenByScan: false,
     async open(path) {
       const folder = resolve(path);
       openFolders.claim(folder);

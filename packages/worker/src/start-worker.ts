@@ -24,7 +24,7 @@ import {
 } from "@reprise/kafka";
 import { createMetrics, type Metrics } from "@reprise/metrics";
 import { RepriseError } from "@reprise/schema";
-import { memoryEngine, rocksDbEngine } from "@reprise/state";
+import { stateEngineNamed } from "@reprise/state";
 import { type Logger, pino } from "pino";
 import { startWorkerServer } from "./http/worker-server.ts";
 import { Announcer } from "./internal/announcer.ts";
@@ -50,7 +50,7 @@ export interface Worker {
 /**
  * Starts a worker of a deployment: reads the control log, loads the artifact, checks the inputs, then runs sessions, one after the other, until it is
  * stopped or its deployment is retired.
- * @throws RepriseError BROKER_UNREACHABLE · DEPLOYMENT_UNKNOWN · CONTROL_LOST · INVALID_ARGUMENT · VERSION_FROZEN · TOPIC_MISSING · TOPIC_RECREATED · PARTITIONS_CHANGED
+ * @throws RepriseError ENGINE_MISSING · BROKER_UNREACHABLE · DEPLOYMENT_UNKNOWN · CONTROL_LOST · INVALID_ARGUMENT · VERSION_FROZEN · TOPIC_MISSING · TOPIC_RECREATED · PARTITIONS_CHANGED
  */
 export async function startWorker(options: WorkerOptions): Promise<Worker> {
   const opened = new CloseList();
@@ -104,7 +104,7 @@ class WorkerRun implements Worker {
     const { spec, logger } = parts;
     this.metrics = createMetrics({ defaultLabels: { processor: spec.processor, version: String(spec.version), deployment: spec.id } });
     this.workerMetrics = new WorkerMetrics(this.metrics, logger);
-    this.stateEngine = parts.options.stateEngine === "memory" ? memoryEngine() : rocksDbEngine();
+    this.stateEngine = stateEngineNamed(parts.options.stateEngine ?? "rocksdb");
     this.done = new Promise((resolve, reject) => {
       this.finish = resolve;
       this.fail = reject;
@@ -125,6 +125,7 @@ class WorkerRun implements Worker {
       deployment: spec.id,
       processor,
       partitions: (spec.inputs[0] as { partitions: number }).partitions,
+      stateEngine: this.stateEngine.name,
       metrics: this.metrics,
       workerMetrics: this.workerMetrics,
       session: () => this.session,
@@ -191,6 +192,7 @@ class WorkerRun implements Worker {
       slot: options.slot,
       url: this.url,
       pid: process.pid,
+      stateEngine: this.stateEngine.name,
       tasks: [...tasks.keys()],
       failures: [...this.workerMetrics.failures.values()],
       ...(late.length === 0 ? {} : { late }),

@@ -32,6 +32,7 @@ const taskGauges = [
   "reprise_state_bytes",
   "reprise_checkpoint_commit",
   "reprise_deltas_from",
+  "reprise_scrub_time_seconds",
 ] as const;
 
 type Counters = RunningTask["task"]["counters"];
@@ -108,6 +109,15 @@ export class WorkerMetrics {
       this.logger.info({ partition, below }, "deltas truncated");
     },
     deltasKept: (partition, reason) => this.logger.warn({ partition, reason }, "deltas are not truncated"),
+    storeDropped: (partition, { reason, message }) => {
+      this.metrics.counter("reprise_stores_dropped_total").inc({ partition, reason });
+      this.logger.error({ partition, reason, message }, "local store dropped");
+    },
+    scrubbed: (rows) => this.metrics.counter("reprise_scrubbed_rows_total").inc({}, rows),
+    scrubSucceeded: (partition, rows, durationMs) => {
+      this.metrics.gauge("reprise_scrub_time_seconds").set({ partition }, Date.now() / 1000);
+      this.logger.debug({ partition, rows, durationMs: Math.round(durationMs) }, "local store is what its digest says");
+    },
     published: (topic, records) => this.metrics.counter("reprise_output_records_total").inc({ topic }, records),
   };
 

@@ -1,5 +1,6 @@
 import type { SessionLimits } from "@reprise/engine";
 import type { GroupProtocol, KafkaConnectionOptions } from "@reprise/kafka";
+import type { StateEngineName } from "@reprise/state";
 import type { Logger } from "pino";
 
 export interface WorkerOptions extends KafkaConnectionOptions {
@@ -15,8 +16,11 @@ export interface WorkerOptions extends KafkaConnectionOptions {
   readonly port?: number;
   /** Default 127.0.0.1. */
   readonly host?: string;
-  /** Default: RocksDB. `memory`: lost with the process, restored from checkpoints and deltas. */
-  readonly stateEngine?: "rocksdb" | "memory";
+  /**
+   * What local stores are made of. Default: rocksdb. leveldb: for machines that RocksDB has no binary for. memory: lost with the process, restored from
+   * checkpoints and deltas. A store of another engine is dropped and restored.
+   */
+  readonly stateEngine?: StateEngineName;
   /**
    * Default `classic`: the members assign. `consumer` (KIP-848): the broker does, and its settings, not ours, say how long a member may be
    * silent (45 s by default). All workers of a deployment have the same.

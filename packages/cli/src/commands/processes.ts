@@ -1,6 +1,7 @@
 import { type Command, Option } from "commander";
 import { startController } from "@reprise/controller";
 import type { GroupProtocol } from "@reprise/kafka";
+import { type StateEngineName, stateEngineNames } from "@reprise/state";
 import { startWorker } from "@reprise/worker";
 import { pino } from "pino";
 import { wholeNumber } from "../arguments.ts";
@@ -25,8 +26,8 @@ interface WorkerFlags {
   readonly artifacts: string;
   readonly port: number;
   readonly host: string;
-  readonly memory?: true;
   readonly groupProtocol: GroupProtocol;
+  readonly stateEngine: StateEngineName;
 }
 
 const defaultBootstrap = process.env.REPRISE_BOOTSTRAP ?? "127.0.0.1:9092";
@@ -61,7 +62,12 @@ export function addProcessCommands(program: Command): void {
         .choices(["classic", "consumer"])
         .default("classic"),
     )
-    .option("--memory", "keep the state in memory; it is restored from checkpoints and deltas")
+    .addOption(
+      new Option("--state-engine <name>", "what local stores are made of; a store of another one is dropped and restored")
+        .choices(stateEngineNames)
+        .default("rocksdb")
+        .env("REPRISE_STATE_ENGINE"),
+    )
     .action(runWorker);
 }
 
@@ -96,7 +102,7 @@ async function runWorker(flags: WorkerFlags): Promise<void> {
     host: flags.host,
     groupProtocol: flags.groupProtocol,
     logger: pino({ name: "worker", level: logLevel }),
-    ...(flags.memory === true ? { stateEngine: "memory" as const } : {}),
+    stateEngine: flags.stateEngine,
   });
   // Rejects with what the worker can't go on from; a retired one ends well.
   await Promise.race([worker.done, told]);

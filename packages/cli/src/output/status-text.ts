@@ -107,5 +107,7 @@ function lateLines({ workers }: DeploymentStatus): string[] {
 function workersText({ desiredWorkers, workers }: DeploymentStatus): string {
   if (desiredWorkers === 0) return "";
   const failures = workers.flatMap((worker) => worker.failures).length;
-  return `${workers.length}/${desiredWorkers} worker${desiredWorkers === 1 ? "" : "s"}${failures === 0 ? "" : `, ${failures} failed`}`;
+  const engines = [...new Set(workers.flatMap(({ stateEngine }) => stateEngine ?? []))].sort();
+  const on = engines.length === 0 ? "" : ` on ${engines.join(" and ")}`;
+  return `${workers.length}/${desiredWorkers} worker${desiredWorkers === 1 ? "" : "s"}${on}${failures === 0 ? "" : `, ${failures} failed`}`;
 }

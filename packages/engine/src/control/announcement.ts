@@ -7,6 +7,8 @@ export interface WorkerAnnouncement {
   /** `http://127.0.0.1:PORT`: /healthz, /metrics, /views. */
   readonly url: string;
   readonly pid: number;
+  /** What its local stores are made of; absent: a worker of a release that did not say. */
+  readonly stateEngine?: string;
   /** Partitions of the lead input that it runs. */
   readonly tasks: readonly number[];
   readonly atMs: number;

@@ -37,8 +37,10 @@ export interface StateStore {
 }
 
 export interface StateStoreEngine {
-  readonly name: "rocksdb" | "memory";
-  /** Opens or creates. @throws RepriseError STATE_LOCKED, STATE_CORRUPT, DISK_FULL */
+  readonly name: "rocksdb" | "leveldb" | "memory";
+  /** Damage may hide rows without an error: a store that was just opened is to be believed only once the digest over a scan is the one that it names. */
+  readonly provenByScan: boolean;
+  /** Opens or creates. @throws RepriseError STATE_LOCKED, STATE_CORRUPT, STATE_OTHER_ENGINE, DISK_FULL */
   open(folder: string): Promise<StateStore>;
   /** Removes a closed store with its files; none: no error. */
   destroy(folder: string): Promise<void>;

@@ -9,6 +9,7 @@ import type { StateStore } from "../ports/state-store.ts";
 import type { CommittedOffset } from "../ports/transactional-writer.ts";
 import { decodeRows } from "../state/row-buffer.ts";
 import { metaRowKey } from "../state/row-key.ts";
+import { scanDigest } from "../state/scan-digest.ts";
 import { decodeMeta, encodeMeta, newTaskMeta, type TaskMeta } from "../task/task-meta.ts";
 import { earliestPositions } from "./earliest-positions.ts";
 import { type OpeningCase, openingCaseOf } from "./opening-cases.ts";
@@ -230,7 +231,7 @@ async function fresh(options: SessionOptions, partition: number, mode: "building
   return { store: await options.stateEngine.open(folder), meta, storeIsEmpty: true, how: "empty state" };
 }
 
-/** The local store when it is this deployment's and says where it stands; anything else is destroyed. */
+/** The local store when it is this deployment's, says where it stands, and can be believed; anything else is destroyed. */
 async function openLocal(options: SessionOptions, partition: number): Promise<{ store: StateStore; meta: TaskMeta } | undefined> {
   const folder = folderOf(options, partition);
   let store: StateStore | undefined;
@@ -238,12 +239,19 @@ async function openLocal(options: SessionOptions, partition: number): Promise<{ 
     store = await options.stateEngine.open(folder);
     const bytes = store.get(metaRowKey);
     const meta = bytes === undefined ? undefined : decodeMeta(bytes);
-    if (meta !== undefined && meta.deployment === options.spec.id && meta.partition === partition) return { store, meta };
+    if (meta !== undefined && meta.deployment === options.spec.id && meta.partition === partition) {
+      if (!options.stateEngine.provenByScan) return { store, meta };
+      const { digest } = await scanDigest(store.scan({}), partition);
+      if (digest === meta.digest) return { store, meta };
+      const message = `its rows have the digest ${digest}, it says ${meta.digest}`;
+      options.observer.storeDropped(partition, { reason: "digest", message });
+    }
   } catch (error) {
-    if (!RepriseError.is(error) || error.code !== "STATE_CORRUPT") {
+    if (!RepriseError.is(error) || (error.code !== "STATE_CORRUPT" && error.code !== "STATE_OTHER_ENGINE")) {
       await store?.close().catch(() => undefined);
       throw error;
     }
+    options.observer.storeDropped(partition, { reason: error.code, message: error.message });
   }
   await store?.close().catch(() => undefined);
   await options.stateEngine.destroy(folder);

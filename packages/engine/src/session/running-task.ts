@@ -31,6 +31,8 @@ export interface RunningTask {
   base: Base | undefined;
   /** Its store is being closed: a checkpoint that is under way fails, and nobody needs to know. */
   closing: boolean;
+  /** What was found wrong with its store, which is then dropped. */
+  corrupt: string | undefined;
   /** The failure was told. */
   reported: boolean;
   /** What it processed since its last commit can't be committed. */

@@ -9,9 +9,17 @@ import type { StateStoreEngine } from "../ports/state-store.ts";
 import type { TopicOffsets } from "../ports/topic-offsets.ts";
 import type { GroupOffsets, Membership, TransactionalWriter } from "../ports/transactional-writer.ts";
 import type { TaskHooks } from "../task/task-hooks.ts";
+import type { ScrubLimits, ScrubObserver } from "./scrubber.ts";
+
+/** Why a local store was dropped. `digest`: its rows are not those that it says it has. */
+export interface DroppedStore {
+  readonly reason: "STATE_CORRUPT" | "STATE_OTHER_ENGINE" | "digest";
+  /** For people. */
+  readonly message: string;
+}
 
 /** How a session works; defaults in `defaultLimits`. */
-export interface SessionLimits {
+export interface SessionLimits extends ScrubLimits {
   /** Time from one commit to the next, when there is something to commit. */
   readonly commitIntervalMs: number;
   /** Building tasks commit for display only. */
@@ -56,6 +64,8 @@ export const defaultLimits: SessionLimits = {
   checkpointIntervalMs: 60_000,
   keptCheckpoints: 2,
   truncationIntervalMs: 600_000,
+  scrubIntervalMs: 3_600_000,
+  scrubRowsPerSecond: 20_000,
   maxCachedKeysPerTask: 200_000,
   maxCachedBytesPerTask: 64 * 1024 * 1024,
   maxHeldRecordsPerTask: defaultMaxHeldRecords,
@@ -91,7 +101,7 @@ export interface SessionOptions {
 }
 
 /** All calls are synchronous and cheap. */
-export interface SessionObserver {
+export interface SessionObserver extends ScrubObserver {
   taskOpened(partition: number, how: string, durationMs: number): void;
   taskClosed(partition: number): void;
   taskFailed(partition: number, error: unknown): void;
@@ -109,4 +119,6 @@ export interface SessionObserver {
   deltasTruncated(partition: number, below: number): void;
   /** They were not: a checkpoint does not verify, or Kafka refused. Tried again after the next interval. */
   deltasKept(partition: number, reason: unknown): void;
+  /** A local store can't be used, and is removed; its task is restored. */
+  storeDropped(partition: number, dropped: DroppedStore): void;
 }

@@ -13,6 +13,7 @@ import { FollowPoller } from "./follow-poller.ts";
 import { Openings } from "./openings.ts";
 import { applyRole, type FollowBounds, followsWithin, isParked, roleOf, type Role } from "./publication.ts";
 import type { Base, RunningTask } from "./running-task.ts";
+import { Scrubber } from "./scrubber.ts";
 import type { SessionOptions } from "./session-options.ts";
 import { closeTask, startTask } from "./start-task.ts";
 import { faultOf } from "./task-fault.ts";
@@ -58,6 +59,9 @@ export class Session {
   private readonly committer: Committer;
   private readonly poller: FollowPoller;
   private readonly openings: Openings;
+  private readonly scrubber: Scrubber;
+  /** Tasks of which a store was dropped because it did not hold what its digest is of. */
+  private readonly mismatched = new Set<number>();
   private demands: Demand[] = [];
   private stopping = false;
   /** All tasks are closed: nothing is left to be given up. */
@@ -80,6 +84,7 @@ export class Session {
     this.options = options;
     this.clock = options.clock;
     this.committer = new Committer(options);
+    this.scrubber = new Scrubber(options.limits, options.observer, options.clock);
     this.lastCommitMs = this.clock.elapsedMs();
     this.openings = new Openings({
       start: (wish, interrupted) => startTask(options, wish, interrupted),
@@ -326,9 +331,37 @@ export class Session {
       if (!corrupt) this.stopTask(running, error);
       // What it is opened from must be decided: not while a commit of it is on its way.
       else if ((await this.finishCommit()) === "fenced") return "fenced";
-      else if (this.tasks.get(running.task.partition) === running) await this.reopen(running.task.partition, true);
+      else if (this.tasks.get(running.task.partition) === running) {
+        const { partition } = running.task;
+        this.options.observer.storeDropped(partition, { reason: "STATE_CORRUPT", message: error.message });
+        await this.reopen(partition, true);
+      }
       return 0;
     }
+  }
+
+  /**
+   * What a scrub has found. The first time, damage of the files is the likely cause. The second time the store was just restored: then what was decided
+   * does not add up, because a task went on from damaged rows before they were found, and restoring it again would end the same way.
+   */
+  private async dropMismatched(running: RunningTask, message: string): Promise<void> {
+    const { task } = running;
+    if (!this.mismatched.has(task.partition)) {
+      this.mismatched.add(task.partition);
+      this.options.observer.storeDropped(task.partition, { reason: "digest", message });
+      await this.reopen(task.partition, true);
+      return;
+    }
+    const { name, version } = this.options.processor;
+    this.stopTask(
+      running,
+      new RepriseError(
+        "STATE_CORRUPT",
+        `${name} v${version}: what was decided for task ${task.partition} does not add up: restored, ${message}. Deploy the version again.`,
+        { details: { processor: name, version, partition: task.partition } },
+      ),
+    );
+    this.report(running);
   }
 
   /** It may have met the error in the middle of a batch: what it processed since its last commit is dropped with it. */
@@ -632,9 +665,14 @@ export class Session {
     if (this.pending !== undefined) return;
     const { limits } = this.options;
     const now = this.clock.elapsedMs();
-    for (const running of this.tasks.values()) {
+    for (const running of [...this.tasks.values()]) {
       const { task } = running;
       if (!running.committed || running.lost || running.base !== undefined) continue;
+      if (running.corrupt !== undefined) {
+        await this.dropMismatched(running, running.corrupt);
+        continue;
+      }
+      this.scrubber.consider(running, now);
       const due = now - running.lastFlushMs >= limits.flushIntervalMs && task.unsavedRows > 0;
       const many = task.unsavedRows >= limits.maxUnsavedRows || task.state.unsavedBytes >= limits.maxUnsavedBytes;
       if (due || many) await this.flush(running);

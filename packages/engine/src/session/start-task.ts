@@ -63,6 +63,7 @@ export async function startTask(options: SessionOptions, wish: OpeningWish, inte
       verified: new Set(),
       checkpointing: undefined,
       base: undefined,
+      corrupt: undefined,
       closing: false,
       reported: false,
       lost: false,

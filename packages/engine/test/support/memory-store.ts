@@ -78,6 +78,7 @@ export class MemoryStore implements StateStore {
 /** Stores by folder, with the rules of the port: one owner at a time, rows stay when a store is closed. */
 export class MemoryEngine implements StateStoreEngine {
   readonly name = "memory";
+  provenByScan = false;
   readonly folders: Map<string, Rows>;
   readonly open_ = new Map<string, MemoryStore>();
   /** Called with every store that is opened: tests put faults into it. */

@@ -39,6 +39,9 @@ export const silentObserver: SessionObserver = {
   checkpointFailed() {},
   deltasTruncated() {},
   deltasKept() {},
+  storeDropped() {},
+  scrubbed() {},
+  scrubSucceeded() {},
 };
 
 export interface SimDeployment {

@@ -88,6 +88,12 @@ export const errorTable = {
   // State
   STATE_LOCKED: entry(false, "The state folder is in use by another process.", "Stop the other process, or give this one another folder."),
   STATE_CORRUPT: entry(false, "A local store can't be read.", "Nothing: it is dropped and restored."),
+  STATE_OTHER_ENGINE: entry(false, "A local store was written by another state engine.", "Nothing: it is dropped and restored."),
+  ENGINE_MISSING: entry(
+    false,
+    "A state engine has no binary for this machine.",
+    "Start the worker with --state-engine leveldb, or install the engine's build tools and packages.",
+  ),
   STATE_FAILED: entry(
     true,
     "A local store failed for a reason outside of it.",

@@ -2,7 +2,7 @@ import { hostname } from "node:os";
 import { lockedError } from "./store-owner.ts";
 
 /**
- * The folders that are open in this process. RocksDB's lock is per process and by spelling of the path: through a symbolic link it
+ * The folders that are open in this process. The engines' locks are per process and by spelling of the path: through a symbolic link it
  * would let one process open a store twice.
  */
 export class OpenFolders {

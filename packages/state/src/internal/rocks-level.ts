@@ -1,4 +1,4 @@
-import { createRequire } from "node:module";
+import { loadNative } from "./load-native.ts";
 
 /**
  * The part of @nxtedition/rocksdb that Reprise uses, as read in the sources of the pinned release; the package has no types. What
@@ -67,10 +67,7 @@ interface RocksModule {
   readonly RocksLevel: new (location: string, options: RocksLevelOptions) => RocksLevel;
 }
 
-let loaded: RocksModule | undefined;
-
-/** Loads the native code at the first store, not at import: who runs on memory needs none. */
-export function rocksLevel(location: string, options: RocksLevelOptions): RocksLevel {
-  loaded ??= createRequire(import.meta.url)("@nxtedition/rocksdb") as RocksModule;
-  return new loaded.RocksLevel(location, options);
+/** Loads the native code. @throws RepriseError ENGINE_MISSING */
+export function loadRocks(): RocksModule {
+  return loadNative("@nxtedition/rocksdb", "rocksdb") as RocksModule;
 }

@@ -1,8 +1,8 @@
 import type { KeyRange, RowWrite, StateStore, StoredRow } from "@reprise/engine";
 import { checkRows } from "./check-rows.ts";
 import { isEmptyRange, rangeLimit } from "./key-order.ts";
+import { NativeStore } from "./native-store.ts";
 import type { RocksBatch, RocksIterator, RocksLevel } from "./rocks-level.ts";
-import { closedError, storeError } from "./store-error.ts";
 
 /** Keys per synchronous multi-get: about 2 ms, after which others get the event loop. */
 const keysPerRead = 512;
@@ -14,21 +14,16 @@ const chunkBytes = 1 << 20;
 /** A batch keeps its memory for the next one, up to here. */
 const keptBatchBytes = 16 << 20;
 
-/** An open RocksDB. Every native call goes through a check that the store is open: after close, they would crash the process. */
-export class RocksDbStore implements StateStore {
-  readonly #folder: string;
+/** An open RocksDB. */
+export class RocksDbStore extends NativeStore implements StateStore {
   readonly #db: RocksLevel;
-  readonly #released: () => Promise<void>;
   readonly #iterators = new Set<RocksIterator>();
-  readonly #pending = new Set<Promise<unknown>>();
   #batch: RocksBatch | undefined;
-  #closing: Promise<void> | undefined;
 
-  /** @param released runs once the files are closed, also when closing them failed */
+  /** @param released see NativeStore */
   constructor(folder: string, db: RocksLevel, released: () => Promise<void>) {
-    this.#folder = folder;
+    super(folder, released);
     this.#db = db;
-    this.#released = released;
   }
 
   get(key: Uint8Array): Uint8Array | undefined {
@@ -52,7 +47,7 @@ export class RocksDbStore implements StateStore {
    * Blocks the event loop: about 2 us a row (100,000 rows of 100 B: 190 ms).
    */
   async write(rows: readonly RowWrite[]): Promise<void> {
-    this.#checkOpen();
+    this.checkOpen();
     if (rows.length === 0) return;
     checkRows(rows);
     const batch = (this.#batch ??= this.#db.batch());
@@ -65,12 +60,12 @@ export class RocksDbStore implements StateStore {
       }
       batch._writeSync({ sync: false });
     } catch (error) {
-      throw storeError(error, this.#folder, "writing");
+      throw this.failure(error, "writing");
     } finally {
       batch._clear();
       if (bytes > keptBatchBytes) {
         this.#batch = undefined;
-        await this.#track(batch.close());
+        await this.track(batch.close());
       }
     }
   }
@@ -81,8 +76,8 @@ export class RocksDbStore implements StateStore {
     if (iterator === undefined) return;
     try {
       for (let size = firstRangeRows; ; size = rowsPerRead) {
-        this.#checkOpen();
-        const { rows, finished } = this.#guard("reading a range", () => iterator._nextvSync(size));
+        this.checkOpen();
+        const { rows, finished } = this.guard("reading a range", () => iterator._nextvSync(size));
         for (let at = 0; at < rows.length; at += 2) yield rowAt(rows, at);
         if (finished) return;
       }
@@ -98,37 +93,26 @@ export class RocksDbStore implements StateStore {
   }
 
   approximateSizeBytes(): number {
-    this.#checkOpen();
+    this.checkOpen();
     return Number(this.#db.getProperty("rocksdb.total-sst-files-size")) + Number(this.#db.getProperty("rocksdb.cur-size-all-mem-tables"));
   }
 
-  close(): Promise<void> {
-    this.#closing ??= this.#close();
-    return this.#closing;
+  protected letGo(): void {
+    for (const iterator of this.#iterators) this.#closeIterator(iterator);
+    if (this.#batch !== undefined) void this.track(this.#batch.close());
   }
 
-  async #close(): Promise<void> {
-    // A native read that is under way still uses its iterator and the database.
-    await Promise.allSettled(this.#pending);
-    for (const iterator of this.#iterators) this.#closeIterator(iterator);
-    if (this.#batch !== undefined) void this.#track(this.#batch.close());
-    await Promise.allSettled(this.#pending);
-    try {
-      await this.#db.close();
-    } catch (error) {
-      throw storeError(error, this.#folder, "closing");
-    } finally {
-      await this.#released();
-    }
+  protected closeFiles(): Promise<void> {
+    return this.#db.close();
   }
 
   async *#chunks(iterator: RocksIterator | undefined): AsyncGenerator<readonly StoredRow[]> {
     if (iterator === undefined) return;
     try {
       while (true) {
-        this.#checkOpen();
-        const { rows, finished } = await this.#track(iterator._nextvAsync(rowsPerRead, {})).catch((error: unknown) => {
-          throw storeError(error, this.#folder, "scanning");
+        this.checkOpen();
+        const { rows, finished } = await this.track(iterator._nextvAsync(rowsPerRead, {})).catch((error: unknown) => {
+          throw this.failure(error, "scanning");
         });
         const chunk: StoredRow[] = [];
         for (let at = 0; at < rows.length; at += 2) chunk.push(rowAt(rows, at));
@@ -141,17 +125,17 @@ export class RocksDbStore implements StateStore {
   }
 
   #readSync(keys: readonly Uint8Array[]): (Uint8Array | undefined)[] {
-    this.#checkOpen();
+    this.checkOpen();
     if (keys.length === 0) return [];
     // `null` would mean a read that was cut off by a limit; none is set.
-    return this.#guard("reading", () => this.#db._getManySync(keys)).map((value) => value ?? undefined);
+    return this.guard("reading", () => this.#db._getManySync(keys)).map((value) => value ?? undefined);
   }
 
   #iterate(range: KeyRange, reading: { readonly fillCache: boolean; readonly asyncIO: boolean }): RocksIterator | undefined {
-    this.#checkOpen();
+    this.checkOpen();
     const limit = rangeLimit(range);
     if (limit === 0 || isEmptyRange(range)) return undefined;
-    const iterator = this.#guard("opening an iterator", () =>
+    const iterator = this.guard("opening an iterator", () =>
       this.#db.iterator({
         ...(range.from === undefined || range.from.length === 0 ? {} : { gte: range.from }),
         ...(range.to === undefined ? {} : { lt: range.to }),
@@ -166,26 +150,7 @@ export class RocksDbStore implements StateStore {
   }
 
   #closeIterator(iterator: RocksIterator): void {
-    if (this.#iterators.delete(iterator)) void this.#track(iterator.close());
-  }
-
-  #guard<T>(doing: string, call: () => T): T {
-    try {
-      return call();
-    } catch (error) {
-      throw storeError(error, this.#folder, doing);
-    }
-  }
-
-  #track<T>(work: Promise<T>): Promise<T> {
-    const forget = (): void => void this.#pending.delete(work);
-    this.#pending.add(work);
-    work.then(forget, forget);
-    return work;
-  }
-
-  #checkOpen(): void {
-    if (this.#closing !== undefined) throw closedError(this.#folder);
+    if (this.#iterators.delete(iterator)) void this.track(iterator.close());
   }
 }
 

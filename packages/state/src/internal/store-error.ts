@@ -1,9 +1,9 @@
 import { RepriseError } from "@reprise/schema";
 
-/** RocksDB passes on the system's words, not its error numbers. */
+/** The engines pass on the system's words, not its error numbers. */
 const noSpace = /no space left on device|disk quota exceeded|file too large/i;
 const surroundings = /permission denied|too many open files|read-only file system|cannot allocate memory/i;
-/** Node's own, of the files around the store; RocksDB's begin with LEVEL_. */
+/** Node's own, of the files around the store; the engines' begin with LEVEL_. */
 const systemCode = /^E[A-Z0-9]+$/;
 
 /** Says in Reprise's codes what went wrong with the store of `folder`. Total: an error that is not known is a corrupt store. */
@@ -22,7 +22,7 @@ export function storeError(error: unknown, folder: string, doing: string): Repri
   return new RepriseError("STATE_CORRUPT", `The store in ${folder} is corrupt; seen while ${doing}: ${text}`, { details, cause: error });
 }
 
-/** RocksDB's own lock: another process has the store open. */
+/** The engine's own lock: another process has the store open. */
 export function isLockedError(error: unknown): boolean {
   return errorCodes(error).includes("LEVEL_LOCKED");
 }

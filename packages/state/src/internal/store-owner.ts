@@ -4,8 +4,8 @@ import { join } from "node:path";
 import { RepriseError } from "@reprise/schema";
 
 /**
- * Who has a store open, for people: the lock itself is RocksDB's, which the operating system takes back when the process dies. So
- * this file may be stale, and decides nothing.
+ * Who has a store open, for people: the lock itself is the engine's, which the operating system takes back when the process dies. So
+ * this file may be stale; it decides only where the lock is another engine's.
  */
 export interface StoreOwner {
   readonly pid: number;
@@ -31,6 +31,17 @@ export async function readOwner(folder: string): Promise<StoreOwner | undefined>
     return typeof owner.pid === "number" ? owner : undefined;
   } catch {
     return undefined;
+  }
+}
+
+/** Whether a process of this machine has its id: a new one may by now, which is the safe mistake. One of another machine counts as gone. */
+export function isAlive(owner: StoreOwner): boolean {
+  if (owner.host !== hostname()) return false;
+  try {
+    process.kill(owner.pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === "EPERM";
   }
 }
 

@@ -1,6 +1,7 @@
 // Opens a store and keeps it until it is killed.
-import { rocksDbEngine } from "@reprise/state";
+import { stateEngineNamed, type StateEngineName } from "@reprise/state";
 
-await rocksDbEngine().open(process.argv[2] as string);
+const [, , name, folder] = process.argv as [string, string, StateEngineName, string];
+await stateEngineNamed(name).open(folder);
 process.stdout.write("open\n");
 setInterval(() => undefined, 60_000);

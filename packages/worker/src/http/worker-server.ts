@@ -19,6 +19,7 @@ export interface WorkerServerOptions {
   readonly deployment: string;
   readonly processor: CompiledProcessor;
   readonly partitions: number;
+  readonly stateEngine: string;
   readonly metrics: Metrics;
   readonly workerMetrics: WorkerMetrics;
   /** The session that runs now. */
@@ -49,6 +50,7 @@ function addHealth(app: FastifyInstance, options: WorkerServerOptions): void {
     return reply.code(ok ? 200 : 503).send({
       ok,
       deployment: options.deployment,
+      stateEngine: options.stateEngine,
       tasks: [...(session?.tasks.values() ?? [])].map(({ task }) => ({
         partition: task.partition,
         mode: task.meta.mode,

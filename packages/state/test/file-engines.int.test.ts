@@ -2,8 +2,8 @@ import { readdirSync, readFileSync, rmSync, symlinkSync, truncateSync, writeFile
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { StateStore } from "@reprise/engine";
-import { rocksDbEngine } from "@reprise/state";
+import type { StateStore, StateStoreEngine } from "@reprise/engine";
+import { levelDbEngine, rocksDbEngine } from "@reprise/state";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { startChild } from "../../../test/support/child-process.ts";
 import { canMount, mountSmallDisk } from "../../../test/support/small-disk.ts";
@@ -13,15 +13,23 @@ import { storeConformance } from "./store-conformance.ts";
 const child = (name: string): string => join(import.meta.dirname, "children", `${name}.ts`);
 const temporary = (): Promise<string> => mkdtemp(join(tmpdir(), "reprise-state-"));
 
-storeConformance("rocksdb", async () => {
-  const parent = await temporary();
-  return { engine: rocksDbEngine(), folder: join(parent, "task-0"), dispose: () => rm(parent, { recursive: true, force: true }) };
-});
+const small = { writeBufferBytes: 1 << 20, blockCacheBytes: 1 << 20 };
+const engines: readonly { readonly engine: StateStoreEngine; readonly tables: string }[] = [
+  { engine: rocksDbEngine(small), tables: ".sst" },
+  { engine: levelDbEngine(small), tables: ".ldb" },
+];
 
-describe("the rocksdb store on disk", () => {
+for (const { name } of engines.map(({ engine }) => engine)) {
+  storeConformance(name, async () => {
+    const parent = await temporary();
+    const engine = name === "rocksdb" ? rocksDbEngine() : levelDbEngine();
+    return { engine, folder: join(parent, "task-0"), dispose: () => rm(parent, { recursive: true, force: true }) };
+  });
+}
+
+describe.each(engines)("the $engine.name store on disk", ({ engine, tables }) => {
   let parent: string;
   let folder: string;
-  const engine = rocksDbEngine({ writeBufferBytes: 1 << 20, blockCacheBytes: 1 << 20 });
 
   beforeEach(async () => {
     parent = await temporary();
@@ -40,12 +48,12 @@ describe("the rocksdb store on disk", () => {
   }
 
   const files = (ending: string): string[] =>
-    readdirSync(join(folder, "rocksdb"))
+    readdirSync(join(folder, engine.name))
       .filter((file) => file.endsWith(ending) || file.startsWith(ending))
-      .map((file) => join(folder, "rocksdb", file));
+      .map((file) => join(folder, engine.name, file));
 
   it("loses no acknowledged batch, and tears none, when its process is killed", { timeout: 60_000 }, async () => {
-    const running = startChild(child("acknowledged-writer"), folder);
+    const running = startChild(child("acknowledged-writer"), engine.name, folder);
     await running.until((line) => Number(line) >= 2_000);
     await running.kill();
     const acknowledged = Number(running.lines.at(-1));
@@ -61,7 +69,7 @@ describe("the rocksdb store on disk", () => {
   });
 
   it("names folder and process of another process that has it open, and opens once that is killed", { timeout: 60_000 }, async () => {
-    const running = startChild(child("holder"), folder);
+    const running = startChild(child("holder"), engine.name, folder);
     await running.until((line) => line === "open");
     const locked = expect.objectContaining({
       code: "STATE_LOCKED",
@@ -78,7 +86,7 @@ describe("the rocksdb store on disk", () => {
   });
 
   it("destroys what a killed process left", { timeout: 60_000 }, async () => {
-    const running = startChild(child("holder"), folder);
+    const running = startChild(child("holder"), engine.name, folder);
     await running.until((line) => line === "open");
     await running.kill();
     await engine.destroy(folder);
@@ -95,10 +103,10 @@ describe("the rocksdb store on disk", () => {
   const damages: readonly (readonly [string, () => void])[] = [
     ["a manifest that is cut off", () => truncateSync(files("MANIFEST-")[0] as string, 10)],
     ["a manifest that is gone", () => rmSync(files("MANIFEST-")[0] as string)],
-    ["no CURRENT", () => rmSync(join(folder, "rocksdb", "CURRENT"))],
-    ["rubbish in CURRENT", () => writeFileSync(join(folder, "rocksdb", "CURRENT"), "rubbish")],
-    ["a data file that is gone", () => rmSync(files(".sst")[0] as string)],
-    ["a data file that is empty", () => truncateSync(files(".sst")[0] as string, 0)],
+    ["no CURRENT", () => rmSync(join(folder, engine.name, "CURRENT"))],
+    ["rubbish in CURRENT", () => writeFileSync(join(folder, engine.name, "CURRENT"), "rubbish")],
+    ["a data file that is gone", () => rmSync(files(tables)[0] as string)],
+    ["a data file that is empty", () => truncateSync(files(tables)[0] as string, 0)],
   ];
   for (const [what, damage] of damages) {
     it(`refuses to open with ${what}, and can be destroyed and opened anew`, async () => {
@@ -116,13 +124,15 @@ describe("the rocksdb store on disk", () => {
 
   it("refuses rows of a block with a flipped bit, in every kind of read", async () => {
     await fill();
-    for (const file of files(".sst")) {
+    for (const file of files(tables)) {
       const content = readFileSync(file);
       for (let at = 100; at < content.length / 2; at += 1_000) content[at] = (content[at] as number) ^ 1;
       writeFileSync(file, content);
     }
-    const store = await engine.open(folder);
     const corrupt = expect.objectContaining({ code: "STATE_CORRUPT", message: expect.stringContaining(folder) as string });
+    // LevelDB would not notice: it is not let near them.
+    if (engine.name === "leveldb") return await expect(engine.open(folder)).rejects.toThrow(corrupt);
+    const store = await engine.open(folder);
     const keys = Array.from({ length: 20_000 }, (_, at) => bytes(`k${at}`));
     await expect(store.getMany(keys)).rejects.toThrow(corrupt);
     expect(() => keys.map((key) => store.get(key))).toThrow(corrupt);
@@ -130,6 +140,27 @@ describe("the rocksdb store on disk", () => {
     await expect(scanned(store.scan({}))).rejects.toThrow(corrupt);
     await expect(scanned(store.scan({ reverse: true }))).rejects.toThrow(corrupt);
     await store.close();
+    // Its position would still be believed.
+    await expect(engine.open(folder)).rejects.toThrow(corrupt);
+    await engine.destroy(folder);
+    await (await engine.open(folder)).close();
+  });
+
+  it("does not open what another engine wrote, and destroys it unless its owner lives", { timeout: 60_000 }, async () => {
+    const other = engines.find((one) => one.engine !== engine)?.engine as StateStoreEngine;
+    await (await other.open(folder)).close();
+    const refused = expect.objectContaining({
+      code: "STATE_OTHER_ENGINE",
+      message: expect.stringMatching(new RegExp(`${folder} was written by ${other.name}`)) as string,
+    });
+    await expect(engine.open(folder)).rejects.toThrow(refused);
+    const running = startChild(child("holder"), other.name, folder);
+    await running.until((line) => line === "open");
+    await expect(engine.destroy(folder)).rejects.toThrow(expect.objectContaining({ code: "STATE_LOCKED" }));
+    await running.kill();
+    await engine.destroy(folder);
+    await (await engine.open(folder)).close();
+    await expect(other.open(folder)).rejects.toThrow(expect.objectContaining({ code: "STATE_OTHER_ENGINE" }));
   });
 
   it("says that a folder can't be created, without calling it corrupt", async () => {
@@ -155,10 +186,9 @@ describe("the rocksdb store on disk", () => {
   });
 });
 
-describe.skipIf(!canMount())("the rocksdb store on a full disk", () => {
+describe.skipIf(!canMount()).each(engines)("the $engine.name store on a full disk", ({ engine }) => {
   let disk: string;
   let unmount: () => Promise<void>;
-  const engine = rocksDbEngine({ writeBufferBytes: 1 << 20, blockCacheBytes: 1 << 20 });
 
   beforeEach(async () => {
     ({ folder: disk, unmount } = await mountSmallDisk(8));
@@ -169,7 +199,7 @@ describe.skipIf(!canMount())("the rocksdb store on a full disk", () => {
   it("says DISK_FULL, and keeps every acknowledged batch whole", { timeout: 60_000 }, async () => {
     const folder = join(disk, "task-0");
     const ballast = join(disk, "ballast");
-    writeFileSync(ballast, Buffer.alloc(3_000_000));
+    writeFileSync(ballast, Buffer.alloc(5_000_000));
     let store = await engine.open(folder);
     let acknowledged = 0;
     const failure = await writeUntilItFails(store, (n) => (acknowledged = n));
