@@ -55,7 +55,7 @@ export default defineConfig({
           ...node,
           name: "disk",
           sequence: { groupOrder: 1 },
-          include: [...diskOnly, "test/differential/**/*.test.ts"],
+          include: [...diskOnly, "test/differential/**/*.test.ts", "test/corruption/**/*.test.ts"],
           exclude: ["**/node_modules/**", "**/dist/**"],
           testTimeout: 60_000,
           maxWorkers: 2,
@@ -68,7 +68,7 @@ export default defineConfig({
           name: "system",
           sequence: { groupOrder: 3 },
           include: ["test/**/*.test.ts"],
-          exclude: ["**/node_modules/**", "**/dist/**", "test/differential/**", "test/simulation/**"],
+          exclude: ["**/node_modules/**", "**/dist/**", "test/differential/**", "test/simulation/**", "test/corruption/**"],
           testTimeout: 600_000,
           hookTimeout: 300_000,
           // Each starts workers and a controller of its own.

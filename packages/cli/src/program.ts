@@ -8,6 +8,7 @@ import { addProcessCommands } from "./commands/processes.ts";
 import { addReadCommand } from "./commands/read.ts";
 import { addRetireCommand } from "./commands/retire.ts";
 import { addSendCommand } from "./commands/send.ts";
+import { addStateCommand } from "./commands/state.ts";
 import { addStatusCommand } from "./commands/status.ts";
 import { addVerifyCommand } from "./commands/verify.ts";
 import type { Reporter } from "./output/reporter.ts";
@@ -34,6 +35,7 @@ export function createProgram(reporter: Reporter, terminal: Terminal): Command {
   addSendCommand(program, reporter);
   addReadCommand(program, reporter, terminal);
   addVerifyCommand(program, reporter);
+  addStateCommand(program, reporter, terminal);
   addProcessCommands(program);
   return program;
 }

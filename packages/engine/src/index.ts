@@ -33,6 +33,7 @@ export {
   type ProcessorEntry,
   type PublicationInterval,
   publisherOf,
+  publishesFromItsStart,
 } from "./control/control-state.ts";
 export {
   controllerTransactionalId,
@@ -56,6 +57,8 @@ export type { OutputRecord } from "./output/output-buffer.ts";
 export type { TopicOffsets } from "./ports/topic-offsets.ts";
 export { RouteSession, type RouteLimits, type RouteObserver, type RouteSessionOptions } from "./route/route-session.ts";
 export { RouteTask, type RoutedRecord } from "./route/route-task.ts";
+export { type OpenedStore, openTaskStore } from "./session/open-task.ts";
+export { type StateAsOf, type StateAsOfOptions, stateAsOf, type StateTarget } from "./session/state-as-of.ts";
 export { Session, type SessionEnd } from "./session/session.ts";
 export {
   defaultLimits,
@@ -64,7 +67,7 @@ export {
   type SessionObserver,
   type SessionOptions,
 } from "./session/session-options.ts";
-export { metaRowKey } from "./state/row-key.ts";
+export { metaRowKey, parseRowKey } from "./state/row-key.ts";
 export { IdCursor, SortedIds } from "./state/sorted-ids.ts";
 export { readHeaders } from "./task/record-headers.ts";
 export { type PreparedCommit, Task, type TaskOptions } from "./task/task.ts";
@@ -95,5 +98,7 @@ export {
   verifyTask,
   type VerifyOptions,
 } from "./verify/verify-task.ts";
+export { type CommittedRows, committedRows, type RowSelection, selectionOf, type StateQuery } from "./view/committed-rows.ts";
+export { type ShownRow, shownRow, shownRowJson } from "./view/shown-row.ts";
 export { EndSamples } from "./lag/end-samples.ts";
 export type { RunningTask } from "./session/running-task.ts";

@@ -12,6 +12,16 @@ import { until } from "./support/until.ts";
 
 let lab: Lab;
 
+/** One bit in every few bytes of the manifest, which says which files count. */
+function flipBits(folder: string): void {
+  const manifest = join(folder, readdirSync(folder).find((file) => file.startsWith("MANIFEST-")) as string);
+  const content = readFileSync(manifest);
+  for (let at = 10; at < content.length; at += 40) content[at] = (content[at] as number) ^ 4;
+  writeFileSync(manifest, content);
+}
+
+const loseCurrent = (folder: string): void => rmSync(join(folder, "CURRENT"));
+
 beforeAll(async () => {
   lab = await Lab.open();
 });
@@ -46,6 +56,45 @@ describe("a worker that is killed in the middle of its work", () => {
     // A task that was killed before its first row was written begins again at nothing, and has all its deltas.
     for (const how of openedFrom) expect(how).toMatch(/^(local store|empty state \+ \d+ deltas|local store \+ \d+ deltas)$/);
     expect(openedFrom.some((how) => how.startsWith("local store +"))).toBe(true);
+  });
+
+  test.each(["rocksdb", "leveldb"] as const)("is restored when its %s files were damaged while it was down", async (stateEngine) => {
+    const deployed = await lab.deploy({ source: "totals", partitions: 3 });
+    const all = payments(9_000);
+    const restored: string[] = [];
+    const damages = [undefined, flipBits, loseCurrent];
+    for (const [life, damage] of damages.entries()) {
+      const worker = deployed.startChild({ stateEngine, limits: often });
+      await deployed.send(asRecords(all.slice(life * 3_000, (life + 1) * 3_000)));
+      await deployed.committedAll();
+      const url = await worker.url();
+      expect(await (await fetch(`${url}/healthz`)).json()).toMatchObject({ stateEngine });
+      if (damage !== undefined) {
+        restored.push(...openings(worker.log()).values());
+        const metrics = await (await fetch(`${url}/metrics`)).text();
+        expect(metrics.match(/^reprise_stores_dropped_total\{.*reason="STATE_CORRUPT".*\} 1$/gm)).toHaveLength(3);
+      }
+      await until("checkpoints", () => [0, 1, 2].every((task) => checkpointsOf(deployed, task).length > 0));
+      await worker.child.kill();
+      for (const task of [0, 1, 2]) damages[life + 1]?.(join(deployed.stateFolder, deployed.id, "0", String(task), stateEngine));
+    }
+    expect(asText(await deployed.outputs()).slice(0, 3)).toEqual(expectedTotals(all, 3));
+    expect(restored).toHaveLength(6);
+    for (const how of restored) expect(how).toMatch(/^(checkpoint|empty state)/);
+  });
+
+  test("is restored when it is started with another state engine", async () => {
+    const deployed = await lab.deploy({ source: "totals", partitions: 2 });
+    const all = payments(4_000);
+    for (const [life, stateEngine] of (["rocksdb", "leveldb", "rocksdb", "memory"] as const).entries()) {
+      const { worker, log } = await deployed.startWorker({ stateEngine, limits: often });
+      await deployed.send(asRecords(all.slice(life * 1_000, (life + 1) * 1_000)));
+      await deployed.committedAll();
+      await worker.stop();
+      const dropped = log.filter(({ msg }) => msg === "local store dropped").map(({ reason }) => reason);
+      expect(dropped).toEqual(life === 1 || life === 2 ? ["STATE_OTHER_ENGINE", "STATE_OTHER_ENGINE"] : []);
+    }
+    expect(asText(await deployed.outputs())).toEqual(expectedTotals(all, 2));
   });
 
   test("fires each timer and window once, with all corrections, whatever it was restored from", async () => {

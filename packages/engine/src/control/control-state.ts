@@ -130,3 +130,9 @@ export function isParked(state: ControlState, deployment: string): boolean {
 export function offsetIn(vector: PositionVector, topic: string, partition: number): number {
   return vector[topic]?.[partition] ?? 0;
 }
+
+/** Whether a deployment published from its start: its state at n = 0 is the empty one. */
+export function publishesFromItsStart(state: ControlState, { id, processor }: Pick<DeploymentSpec, "id" | "processor">): boolean {
+  const first = state.processors.get(processor)?.intervals[0];
+  return first !== undefined && first.deployment === id && Object.keys(first.from).length === 0;
+}

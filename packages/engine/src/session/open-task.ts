@@ -1,6 +1,7 @@
 import { RepriseError } from "@reprise/schema";
 import { type CommitRecord, decodeCommitRecord } from "../commit/commit-record.ts";
-import { DeltaAssembler } from "../commit/delta.ts";
+import { readDeltas } from "../commit/read-deltas.ts";
+import { publishesFromItsStart } from "../control/control-state.ts";
 import { deltaTopicOf, groupOf } from "../control/names.ts";
 import { failpoint } from "../internal/failpoint.ts";
 import { type Interrupted, notInterrupted, Stopped } from "../internal/stopped.ts";
@@ -138,8 +139,7 @@ async function checkedRecord({ options, partition, interrupted }: Opening, commi
 
 /** Whether the deployment published from its start: its state at n = 0 is the empty one. */
 export function publishesFromStart(options: SessionOptions): boolean {
-  const first = options.control.state.processors.get(options.spec.processor)?.intervals[0];
-  return first !== undefined && first.deployment === options.spec.id && Object.keys(first.from).length === 0;
+  return publishesFromItsStart(options.control.state, options.spec);
 }
 
 /**
@@ -283,41 +283,21 @@ async function applyDeltas(
   const first = meta.n;
   const delta = { topic: deltaTopicOf(options.spec.id), partition };
   if (meta.n < record.n) {
-    const assembler = new DeltaAssembler();
     const from = Math.max(meta.deltaFrom, await options.offsets.earliest(delta));
-    options.systemReader.assign(delta, from);
-    try {
-      let position = from;
-      while (meta.n < record.n) {
-        const columns = options.systemReader.take(delta);
-        if (columns === undefined) {
-          // The end of the partition is no reason to stop: only when all that was there after step 4 was read is N missing.
-          if (position >= end) return { discarded: `delta ${meta.n + 1} is missing` };
-          if (interrupted()) throw new Stopped();
-          await options.systemReader.wait(100);
-          // A reader with something else to take answers at once: let I/O have its turn.
-          await options.clock.nextTurn();
-          continue;
-        }
-        position = columns.nextOffset;
-        for (let i = 0; i < columns.count && meta.n < record.n; i++) {
-          const start = columns.valueStarts[i] as number;
-          const whole = assembler.add(columns.bytes.subarray(start, start + (columns.valueLengths[i] as number)));
-          if (whole === undefined || whole.n <= meta.n) continue;
-          if (whole.n !== meta.n + 1) return { discarded: `delta ${meta.n + 1} is missing, ${whole.n} follows` };
-          if (whole.before !== meta.digest)
-            return { discarded: `delta ${whole.n} follows the digest ${whole.before}, ours is ${meta.digest}` };
-          meta = whole.meta;
-          await base.store.write([...decodeRows(whole.rows), { key: metaRowKey, value: encodeMeta(meta) }]);
-          failpoint("delta-applied");
-          // Others run meanwhile: a store that answers at once must not keep them from it.
-          await options.clock.nextTurn();
-          if (interrupted()) throw new Stopped();
-        }
-      }
-    } finally {
-      options.systemReader.unassign(delta);
+    // The end of the partition is no reason to stop: only when all that was there after step 4 was read is N missing.
+    for await (const whole of readDeltas(options.systemReader, delta, from, end, interrupted, options.clock)) {
+      if (whole.n <= meta.n) continue;
+      if (whole.n !== meta.n + 1) return { discarded: `delta ${meta.n + 1} is missing, ${whole.n} follows` };
+      if (whole.before !== meta.digest) return { discarded: `delta ${whole.n} follows the digest ${whole.before}, ours is ${meta.digest}` };
+      meta = whole.meta;
+      await base.store.write([...decodeRows(whole.rows), { key: metaRowKey, value: encodeMeta(meta) }]);
+      failpoint("delta-applied");
+      if (meta.n === record.n) break;
+      // Others run meanwhile: a store that answers at once must not keep them from it.
+      await options.clock.nextTurn();
+      if (interrupted()) throw new Stopped();
     }
+    if (meta.n < record.n) return { discarded: `delta ${meta.n + 1} is missing` };
   }
   if (meta.digest !== record.digest)
     return { discarded: `at commit ${record.n} its digest is ${meta.digest}, the commit record's ${record.digest}` };

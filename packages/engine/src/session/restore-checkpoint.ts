@@ -22,12 +22,17 @@ export interface Conversion {
 /** Where a task's local store is. */
 export const folderOf = (options: Pick<SessionOptions, "stateFolder">, partition: number): string => `${options.stateFolder}/${partition}`;
 
+/** Where a checkpoint comes from, and where the store that is made of it goes. */
+export interface Restoring extends Pick<SessionOptions, "stateEngine" | "stateFolder" | "clock"> {
+  readonly checkpoints: Pick<SessionOptions["checkpoints"], "read">;
+}
+
 /** Rows per write into the local store. */
 const batchRows = 10_000;
 
 /** Makes a task's local store out of a checkpoint that proves itself, as it is or converted. Throws `Stopped` when `interrupted` says so on the way. */
 export async function restoreCheckpoint(
-  options: Pick<SessionOptions, "stateFolder" | "stateEngine" | "checkpoints" | "clock">,
+  options: Restoring,
   partition: number,
   manifest: CheckpointManifest,
   interrupted: Interrupted,

@@ -1,8 +1,7 @@
-import { setImmediate as nextTurn } from "node:timers/promises";
-import { DeltaAssembler } from "../commit/delta.ts";
 import { RepriseError } from "@reprise/schema";
+import { readDeltas } from "../commit/read-deltas.ts";
 import { deltaTopicOf } from "../control/names.ts";
-import { type Interrupted, Stopped } from "../internal/stopped.ts";
+import type { Interrupted } from "../internal/stopped.ts";
 import type { LogReader } from "../ports/log-reader.ts";
 import type { TopicOffsets } from "../ports/topic-offsets.ts";
 import { decodeRows } from "../state/row-buffer.ts";
@@ -32,35 +31,17 @@ export async function* decidedCommits(source: DeltaSource, after: number, last: 
   if (after >= last) return;
   const place = { topic: deltaTopicOf(deployment), partition };
   const end = await offsets.highWatermark(place);
-  const assembler = new DeltaAssembler();
-  let position = await offsets.earliest(place);
   let n = after;
-  systemReader.assign(place, position);
-  try {
-    while (n < last) {
-      const columns = systemReader.take(place);
-      if (columns === undefined) {
-        if (position >= end) throw missing(source, n + 1);
-        if (source.interrupted()) throw new Stopped();
-        await systemReader.wait(100);
-        await nextTurn();
-        continue;
-      }
-      position = columns.nextOffset;
-      for (let i = 0; i < columns.count && n < last; i++) {
-        const start = columns.valueStarts[i] as number;
-        const delta = assembler.add(columns.bytes.subarray(start, start + (columns.valueLengths[i] as number)));
-        if (delta === undefined || delta.n <= n) continue;
-        if (delta.n !== n + 1) throw missing(source, n + 1);
-        n = delta.n;
-        const rows = new Map<string, Buffer | null>();
-        for (const { key, value } of decodeRows(delta.rows)) rows.set(key.toString("hex"), value);
-        yield { meta: delta.meta, rows };
-      }
-    }
-  } finally {
-    systemReader.unassign(place);
+  for await (const delta of readDeltas(systemReader, place, await offsets.earliest(place), end, source.interrupted)) {
+    if (delta.n <= n) continue;
+    if (delta.n !== n + 1) throw missing(source, n + 1);
+    n = delta.n;
+    const rows = new Map<string, Buffer | null>();
+    for (const { key, value } of decodeRows(delta.rows)) rows.set(key.toString("hex"), value);
+    yield { meta: delta.meta, rows };
+    if (n === last) return;
   }
+  throw missing(source, n + 1);
 }
 
 /** Whether the delta topic still has commit `n`. */

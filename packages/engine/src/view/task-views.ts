@@ -5,6 +5,7 @@ import { itemSubkey } from "../state/list-rows.ts";
 import { type MapRange, selectEntries, subkeyRange } from "../task/state-handles.ts";
 import type { Task } from "../task/task.ts";
 import type { StoredWindow } from "../window/keyed-window.ts";
+import { plainJson } from "./plain-json.ts";
 
 /** What is asked of a view, from the query string: JSON texts. */
 export interface ViewQuery {
@@ -127,23 +128,13 @@ function readEntries(task: Task, view: MapSlot, key: Buffer, query: ViewQuery): 
 function readWindows(task: Task, view: WindowSlot, key: Buffer, query: ViewQuery): ViewResult {
   if (query.current !== undefined) {
     const found = committedWindow(task, view, key);
-    return found === undefined ? undefined : { field: "value", json: jsonOf(found.result) };
+    return found === undefined ? undefined : { field: "value", json: plainJson(found.result) };
   }
   const from = query.from === undefined ? Number.NEGATIVE_INFINITY : numberOf(query.from, "from");
   const to = query.to === undefined ? Number.POSITIVE_INFINITY : numberOf(query.to, "to");
   const rows: { value: unknown; start: number; end: number }[] = [];
   for (const { start, end, result } of committedWindows(task, view, key, from, to)) rows.push({ value: result, start, end });
-  return { field: "rows", json: jsonOf(rows) };
-}
-
-/** Results of windows, whose aggregates have schemas of their own, as `toJson` of a schema writes them: bigints as decimal strings, bytes as base64. */
-function jsonOf(results: unknown): string {
-  return JSON.stringify(results, function (this: { readonly [name: string]: unknown }, name, value: unknown) {
-    // Before `Buffer.toJSON`.
-    const given = this[name];
-    if (given instanceof Uint8Array) return Buffer.from(given).toString("base64");
-    return typeof given === "bigint" ? String(given) : value;
-  });
+  return { field: "rows", json: plainJson(rows) };
 }
 
 function entryKeyOf(view: MapSlot, text: string): unknown {

@@ -5,6 +5,7 @@ import {
   controlTopic,
   deltaTopicOf,
   type DeploymentSpec,
+  type DroppedStore,
   encodeCommitRecord,
   encodeDelta,
   groupOf,
@@ -493,6 +494,50 @@ describe("a live task", () => {
     setTimeout(() => (stopping = true), 20);
     await expect(openTaskStore(options, 0, () => stopping)).rejects.toThrow("stopped while it was waiting");
     expect(engine.open_.size).toBe(0);
+  });
+});
+
+describe("a local store that can't be believed", () => {
+  const dropped: DroppedStore[] = [];
+  beforeEach(async () => {
+    await setUp(true);
+    dropped.length = 0;
+    (options as { observer: unknown }).observer = {
+      ...silentObserver,
+      storeDropped: (_: number, what: DroppedStore) => void dropped.push(what),
+    };
+    committed(past.metas[5] as TaskMeta);
+    deltas(1, 2, 3, 4, 5);
+    await checkpoint(2);
+  });
+
+  test("is used when a scan proves it, where the engine asks for that", async () => {
+    engine.provenByScan = true;
+    await local(past.metas[5] as TaskMeta, past.rows);
+    expect(await openTaskStore(options, 0)).toMatchObject({ how: "local store" });
+    expect(dropped).toEqual([]);
+  });
+
+  test("is dropped when a row is missing, and restored", async () => {
+    engine.provenByScan = true;
+    await local(past.metas[5] as TaskMeta, past.rows.slice(1));
+    const opened = await openTaskStore(options, 0);
+    expect([opened.how, stored(opened.store)]).toEqual(["checkpoint 2 + 3 deltas", rowsUpTo(5)]);
+    expect(dropped).toEqual([{ reason: "digest", message: expect.stringContaining(past.metas[5]?.digest as string) as string }]);
+  });
+
+  test.each(["STATE_CORRUPT", "STATE_OTHER_ENGINE"] as const)("is dropped for %s, and restored", async (reason) => {
+    await local(past.metas[5] as TaskMeta, past.rows);
+    let refuse = true;
+    const open = engine.open.bind(engine);
+    engine.open = async (folder) => {
+      if (!refuse) return await open(folder);
+      refuse = false;
+      throw new RepriseError(reason, `the store in ${folder} is of no use`);
+    };
+    const opened = await openTaskStore(options, 0);
+    expect([opened.how, stored(opened.store)]).toEqual(["checkpoint 2 + 3 deltas", rowsUpTo(5)]);
+    expect(dropped).toEqual([{ reason, message: "the store in state/0 is of no use" }]);
   });
 });
 

@@ -5,6 +5,7 @@ import {
   decodeCommitRecord,
   deltaTopicOf,
   type DeploymentSpec,
+  type DroppedStore,
   groupOf,
   partitionForKey,
   type SessionLimits,
@@ -110,10 +111,10 @@ class World {
     }
   }
 
-  put(n: number, partition = 0, name = "values"): void {
+  put(n: number, partition = 0, name = "values", user?: string): void {
     const entry: SimEntry = {
       kind: "record",
-      key: this.keyOf(partition),
+      key: user === undefined ? this.keyOf(partition) : Buffer.from(user),
       value: Buffer.from(JSON.stringify({ n })),
       timestampMs: 1000 + n,
       headers: [],
@@ -459,6 +460,83 @@ describe("a session", () => {
     expect(worker.ends).toEqual(["fenced"]);
     await until(() => world.out().length === 1);
     await worker.stop();
+  });
+});
+
+describe("a local store that is damaged while its task runs", () => {
+  /** A live task with rows in its store; returns what a test needs to damage it. */
+  async function running(limits: Partial<SessionLimits>) {
+    const world = new World();
+    const dropped: DroppedStore[] = [];
+    const stores: MemoryStore[] = [];
+    const failures: unknown[] = [];
+    let scrubs = 0;
+    const worker = world.start(world.deploy(1, true), {
+      observer: {
+        storeDropped: (_partition, what) => void dropped.push(what),
+        taskFailed: (_partition, error) => void failures.push(error),
+        scrubSucceeded: () => void (scrubs += 1),
+      },
+      onOpen: (store) => void stores.push(store),
+      limits: { flushIntervalMs: 0, maxCachedKeysPerTask: 1, ...limits },
+    });
+    for (let n = 1; n <= 5; n++) world.put(n, 0, "values", `k${n}`);
+    await until(() => (world.record("p.v1.1")?.position["values"] ?? 0) === 5 && (stores.at(-1) as MemoryStore).rows.size === 6);
+    const rowsNow = (): string[] => [...(stores.at(-1) as MemoryStore).rows.keys()].sort();
+    return { world, worker, dropped, stores, failures, rowsNow, scrubs: () => scrubs };
+  }
+  const lose = ({ rows }: MemoryStore): void => void rows.delete([...rows.keys()].sort().at(-1) as string);
+
+  test("is found by the scrub, dropped and restored; a sound one is left alone", async () => {
+    const { world, worker, dropped, stores, failures, rowsNow, scrubs } = await running({
+      scrubIntervalMs: 1,
+      scrubRowsPerSecond: 100_000,
+    });
+    const before = rowsNow();
+    await until(() => scrubs() >= 2);
+    expect(dropped).toEqual([]);
+    lose(stores.at(-1) as MemoryStore);
+    await until(() => dropped.length > 0);
+    await until(() => rowsNow().length === before.length);
+    expect(rowsNow()).toEqual(before);
+    const sound = scrubs();
+    await until(() => scrubs() > sound);
+    expect(dropped).toMatchObject([{ reason: "digest" }]);
+    world.put(6, 0, "values", "k6");
+    await until(() => world.record("p.v1.1")?.position["values"] === 6);
+    await worker.stop();
+    expect([world.out(), failures, worker.ends]).toEqual([[1, 2, 3, 4, 5, 6].map((n) => `v1 values ${n}`), [], ["stopped"]]);
+  });
+
+  test("stops its task when it is found wrong again after it was restored", async () => {
+    const { worker, dropped, stores, failures } = await running({ scrubIntervalMs: 1, scrubRowsPerSecond: 100_000 });
+    lose(stores.at(-1) as MemoryStore);
+    await until(() => dropped.length === 1 && (stores.at(-1) as MemoryStore).rows.size === 6);
+    lose(stores.at(-1) as MemoryStore);
+    await until(() => failures.length === 1);
+    expect(failures[0]).toMatchObject({ code: "STATE_CORRUPT", message: expect.stringContaining("Deploy the version again") as string });
+    await worker.stop();
+    expect(dropped).toHaveLength(1);
+  });
+
+  test("is not scrubbed when that is switched off", async () => {
+    const { worker, dropped, stores, world, scrubs } = await running({ scrubIntervalMs: 0 });
+    lose(stores.at(-1) as MemoryStore);
+    world.put(6, 0, "values", "k6");
+    await until(() => world.record("p.v1.1")?.position["values"] === 6);
+    await worker.stop();
+    expect([dropped, scrubs()]).toEqual([[], 0]);
+  });
+
+  test("is dropped when a read meets the damage, and the record is processed once", async () => {
+    const { world, worker, dropped, stores } = await running({ scrubIntervalMs: 0 });
+    const store = stores.at(-1) as MemoryStore;
+    store.failNextGet = new RepriseError("STATE_CORRUPT", "a block has a wrong checksum");
+    world.put(6, 0, "values", "k1");
+    await until(() => world.record("p.v1.1")?.position["values"] === 6);
+    await worker.stop();
+    expect(dropped).toEqual([{ reason: "STATE_CORRUPT", message: "a block has a wrong checksum" }]);
+    expect([world.out(), worker.ends]).toEqual([[1, 2, 3, 4, 5, 6].map((n) => `v1 values ${n}`), ["stopped"]]);
   });
 });
 

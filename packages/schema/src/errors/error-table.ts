@@ -133,6 +133,11 @@ export const errorTable = {
   DEPLOYMENT_UNKNOWN: entry(false, "There is no such deployment.", "See reprise status."),
   PROCESSOR_UNKNOWN: entry(false, "There is no such processor.", "See reprise status."),
   VIEW_UNKNOWN: entry(false, "The processor has no such view.", "Declare the state with view: true; the message lists the views."),
+  STATE_UNKNOWN: entry(
+    false,
+    "The processor has no such state, window, timer or table.",
+    "Name one that the version declares; the message lists them.",
+  ),
   VERSION_FROZEN: entry(false, "This version was deployed before with other code.", "Give the changed code a new version number."),
   NOT_CAUGHT_UP: entry(false, "The deployment has not caught up.", "Wait for CaughtUp, or force it by name: --force not-caught-up."),
   ILLEGAL_STATE: entry(false, "The command makes no sense in the deployment's present state.", "See reprise status."),

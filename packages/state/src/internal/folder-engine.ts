@@ -5,7 +5,7 @@ import { RepriseError } from "@reprise/schema";
 import { refuseMarked } from "./corrupt-mark.ts";
 import { OpenFolders } from "./open-folders.ts";
 import { isLockedError, storeError } from "./store-error.ts";
-import { isAlive, lockedError, readOwner, removeOwner, writeOwner } from "./store-owner.ts";
+import { isAnother, lockedError, readOwner, removeOwner, writeOwner } from "./store-owner.ts";
 
 /** What one kind of files needs to become a state store engine. */
 export interface FileKind<Db extends { close(): Promise<void> }> {
@@ -76,7 +76,7 @@ async function verifyFiles(folder: string, { name, verifyFiles: verify }: Pick<F
   } catch (error) {
     // Files that somebody writes just now are not what they were a moment ago.
     const owner = await readOwner(folder);
-    if (owner !== undefined && isAlive(owner)) throw lockedError(folder, owner, error);
+    if (owner !== undefined && isAnother(owner)) throw lockedError(folder, owner, error);
     throw storeError(error, folder, "verifying its files");
   }
 }
@@ -121,7 +121,7 @@ async function refuseOwned<Db extends { close(): Promise<void> }>(folder: string
   );
   if (!own) {
     const owner = await readOwner(folder);
-    if (owner !== undefined && isAlive(owner)) throw lockedError(folder, owner);
+    if (owner !== undefined && isAnother(owner)) throw lockedError(folder, owner);
     return;
   }
   try {

@@ -42,7 +42,8 @@ export class RangeThread {
     const port = (this.#port ??= this.#start());
     Atomics.store(this.#answered, 0, 0);
     port.postMessage(request);
-    Atomics.wait(this.#answered, 0, 0);
+    // The notification of an answer may come when the next one is waited for: only the value counts.
+    while (Atomics.load(this.#answered, 0) === 0) Atomics.wait(this.#answered, 0, 0);
     const answer = (receiveMessageOnPort(port) as { message: Answer }).message;
     if (answer.error === undefined) return answer;
     const { message, code, cause, causeCode } = answer.error;

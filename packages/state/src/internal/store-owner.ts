@@ -34,9 +34,12 @@ export async function readOwner(folder: string): Promise<StoreOwner | undefined>
   }
 }
 
-/** Whether a process of this machine has its id: a new one may by now, which is the safe mistake. One of another machine counts as gone. */
-export function isAlive(owner: StoreOwner): boolean {
-  if (owner.host !== hostname()) return false;
+/**
+ * Whether another process of this machine has its id. One with our own is a dead one that had it before, as in a container, where they all have the same;
+ * what this process has open, `OpenFolders` knows.
+ */
+export function isAnother(owner: StoreOwner): boolean {
+  if (owner.host !== hostname() || owner.pid === process.pid) return false;
   try {
     process.kill(owner.pid, 0);
     return true;

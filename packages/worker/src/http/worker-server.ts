@@ -4,6 +4,7 @@ import {
   partitionForKey,
   readView,
   type Session,
+  type StateQuery,
   type ViewAnswer,
   type ViewQuery,
   viewOf,
@@ -12,6 +13,7 @@ import type { Metrics } from "@reprise/metrics";
 import { type ErrorCode, RepriseError } from "@reprise/schema";
 import Fastify, { type FastifyInstance, type FastifyReply } from "fastify";
 import type { WorkerMetrics } from "../worker-metrics.ts";
+import { stateLines } from "./state-rows.ts";
 
 export interface WorkerServerOptions {
   readonly host: string;
@@ -28,14 +30,20 @@ export interface WorkerServerOptions {
   readonly mayAnswer: () => boolean;
 }
 
-const statusOf: { readonly [code in ErrorCode]?: number } = { VIEW_UNKNOWN: 404, INVALID_ARGUMENT: 400, NOT_SERVING: 503 };
+const statusOf: { readonly [code in ErrorCode]?: number } = {
+  VIEW_UNKNOWN: 404,
+  STATE_UNKNOWN: 404,
+  INVALID_ARGUMENT: 400,
+  NOT_SERVING: 503,
+};
 
-/** `GET /healthz`, `/metrics` and `/views/:view/:key` of a worker. Listens when it resolves. */
+/** `GET /healthz`, `/metrics`, `/views/:view/:key` and `/state/:task` of a worker. Listens when it resolves. */
 export async function startWorkerServer(options: WorkerServerOptions): Promise<{ readonly url: string; close(): Promise<void> }> {
   const app = Fastify({ logger: false, forceCloseConnections: true });
   app.setErrorHandler((error, _request, reply) => sendError(reply, error));
   addHealth(app, options);
   addViews(app, options);
+  addState(app, options);
   await app.listen({ host: options.host, port: options.port });
   const address = app.server.address();
   const port = typeof address === "object" && address !== null ? address.port : options.port;
@@ -79,6 +87,30 @@ function addViews(app: FastifyInstance, options: WorkerServerOptions): void {
   });
 }
 
+/** All that a task has committed, views or not: for operators. */
+function addState(app: FastifyInstance, options: WorkerServerOptions): void {
+  app.get<{ Params: { task: string }; Querystring: StateQuery }>("/state/:task", async (request, reply) => {
+    const partition = Number(request.params.task);
+    const running = options.session()?.tasks.get(partition);
+    if (running === undefined) return sendElsewhere(options, partition, reply);
+    checkMayAnswer(options);
+    return reply.header("content-type", "application/x-ndjson").send(stateLines(options.processor, running, request.query));
+  });
+}
+
+function sendElsewhere({ deployment }: WorkerServerOptions, partition: number, reply: FastifyReply): FastifyReply {
+  const message = `task ${partition} of ${deployment} is not here`;
+  return reply.code(421).send({
+    partition,
+    error: { code: "NOT_SERVING", message, action: "Ask the worker that runs the task.", details: { partition } },
+  });
+}
+
+/** @throws RepriseError NOT_SERVING */
+function checkMayAnswer({ deployment, mayAnswer }: WorkerServerOptions): void {
+  if (!mayAnswer()) throw new RepriseError("NOT_SERVING", `the worker of ${deployment} could not read its commit records for 10 s`);
+}
+
 function answer(
   options: WorkerServerOptions,
   name: string,
@@ -92,18 +124,8 @@ function answer(
     const key = keyBytesOf(processor, text);
     const partition = partitionForKey(key, options.partitions);
     const running = options.session()?.tasks.get(partition);
-    if (running === undefined) {
-      const message = `task ${partition} of ${options.deployment} is not here`;
-      return {
-        label: "elsewhere",
-        reply: reply.code(421).send({
-          partition,
-          error: { code: "NOT_SERVING", message, action: "Ask the worker that runs the task.", details: { partition } },
-        }),
-      };
-    }
-    if (!options.mayAnswer())
-      throw new RepriseError("NOT_SERVING", `the worker of ${options.deployment} could not read its commit records for 10 s`);
+    if (running === undefined) return { label: "elsewhere", reply: sendElsewhere(options, partition, reply) };
+    checkMayAnswer(options);
     const { meta } = running.task;
     const result = readView(running.task, view, key, query);
     const about: Omit<ViewAnswer, "value" | "entries" | "rows"> = {
