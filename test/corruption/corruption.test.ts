@@ -11,7 +11,7 @@ import { all, History, rowTexts } from "./history.ts";
 
 /** Another one: REPRISE_SEED=7 npx vitest run test/corruption */
 const seed = Number(process.env["REPRISE_SEED"] ?? 1);
-const shape = { commits: 24, recordsPerCommit: 180, accounts: 500, checkpointAt: 12, unsavedCommits: 2 };
+const shape = { commits: 18, recordsPerCommit: 180, accounts: 400, checkpointAt: 9, unsavedCommits: 2 };
 
 // Tables of every level and a log beside them, from not much data.
 const sizes = { writeBufferBytes: 1 << 20, blockCacheBytes: 1 << 20 };
@@ -39,7 +39,7 @@ describe.each(engines)("a damaged store of $name", (engine) => {
     expect(history.faults(opened)).toEqual([]);
     expected = rowTexts(await all(opened.store));
     expect(expected.length).toBeGreaterThan(1_000);
-  });
+  }, 120_000);
 
   afterAll(() => rmSync(parent, { recursive: true, force: true }));
 

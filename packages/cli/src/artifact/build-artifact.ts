@@ -7,6 +7,7 @@ import { assertSupported, compileProcessor } from "@reprise/engine";
 import { definitionOf, type ProcessorDefinition } from "@reprise/processor";
 import { RepriseError } from "@reprise/schema";
 import { type BundleOptions, bundleProcessor } from "./bundle-processor.ts";
+import { findNondeterminism, type Nondeterminism } from "./find-nondeterminism.ts";
 
 /** A processor version, frozen. */
 export interface Artifact {
@@ -20,6 +21,8 @@ export interface Artifact {
   readonly definition: ProcessorDefinition;
   /** False when exactly this was there already. */
   readonly isNew: boolean;
+  /** Places in its sources that a replay would give other results for. */
+  readonly warnings: readonly Nondeterminism[];
 }
 
 /**
@@ -28,7 +31,8 @@ export interface Artifact {
  */
 export async function buildArtifact(file: string, artifactFolder: string, options: BundleOptions = {}): Promise<Artifact> {
   if (!existsSync(file)) throw new RepriseError("INVALID_ARGUMENT", `There is no file '${file}'.`, { details: { argument: "file", file } });
-  const bundle = await bundleProcessor(file, options);
+  const { contents: bundle, sources } = await bundleProcessor(file, options);
+  const warnings = await findNondeterminism(sources);
   const sha256 = createHash("sha256").update(bundle).digest("hex");
   const root = resolve(artifactFolder);
   const partial = join(root, `.partial-${process.pid}-${randomUUID().slice(0, 8)}`);
@@ -42,7 +46,7 @@ export async function buildArtifact(file: string, artifactFolder: string, option
     const versionFolder = join(root, `${name}@${version}`);
     const folder = join(versionFolder, sha256);
     const isNew = await freeze({ partial, versionFolder, folder, sha256, name, version });
-    return { processor: name, version, sha256, bytes: bundle.length, folder, definition, isNew };
+    return { processor: name, version, sha256, bytes: bundle.length, folder, definition, isNew, warnings };
   } finally {
     await rm(partial, { recursive: true, force: true });
   }

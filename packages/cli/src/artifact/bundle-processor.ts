@@ -1,11 +1,17 @@
 import { dirname, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
-import { build, type BuildFailure, type Plugin } from "esbuild";
+import { build, type BuildFailure, type Metafile, type Plugin } from "esbuild";
 import { RepriseError } from "@reprise/schema";
 
 export interface BundleOptions {
   /** Conditions of package exports, beside `import`; `source` takes our packages' sources. Default none. */
   readonly conditions?: readonly string[];
+}
+
+export interface Bundle {
+  readonly contents: Uint8Array;
+  /** The processor's file, and what it imports by path, and so on; absolute. */
+  readonly sources: readonly string[];
 }
 
 /** CommonJS in the bundle asks for Node's own modules this way; ESM has no `require` by itself. */
@@ -18,7 +24,7 @@ const surface = /^(reprise|@reprise\/(schema|processor))$/;
  * and in every folder: no paths, no times, no source map in it.
  * @throws RepriseError INVALID_DECLARATION naming file, line and fault
  */
-export async function bundleProcessor(file: string, options: BundleOptions = {}): Promise<Uint8Array> {
+export async function bundleProcessor(file: string, options: BundleOptions = {}): Promise<Bundle> {
   const entry = resolve(file);
   try {
     const result = await build({
@@ -34,14 +40,24 @@ export async function bundleProcessor(file: string, options: BundleOptions = {})
       legalComments: "none",
       charset: "utf8",
       logLevel: "silent",
+      metafile: true,
       conditions: [...(options.conditions ?? [])],
       banner: { js: banner },
       plugins: [ownSurface],
     });
-    return (result.outputFiles[0] as { contents: Uint8Array }).contents;
+    return { contents: (result.outputFiles[0] as { contents: Uint8Array }).contents, sources: sourcesOf(result.metafile, entry) };
   } catch (error) {
     throw bundlingFailed(file, error);
   }
+}
+
+/** What is reached by relative imports alone: packages are somebody else's. */
+function sourcesOf({ inputs, outputs }: Metafile, entry: string): string[] {
+  const reached = new Set(Object.values(outputs).flatMap(({ entryPoint }) => entryPoint ?? []));
+  for (const path of reached) {
+    for (const { path: imported, original } of inputs[path]?.imports ?? []) if (original?.startsWith(".") === true) reached.add(imported);
+  }
+  return [...reached].filter((path) => /\.[cm]?[jt]sx?$/.test(path)).map((path) => resolve(dirname(entry), path));
 }
 
 /** The user's own `reprise` when it is installed there; else the one that this command came with. */

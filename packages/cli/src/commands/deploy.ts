@@ -1,5 +1,6 @@
 import type { Command } from "commander";
 import { oneOf, paramsArgument, wholeNumber } from "../arguments.ts";
+import { warningText } from "../artifact/find-nondeterminism.ts";
 import { deployFile } from "../artifact/deploy-file.ts";
 import { findController } from "../find-controller.ts";
 import type { Reporter } from "../output/reporter.ts";
@@ -49,6 +50,7 @@ export function addDeployCommand(program: Command, reporter: Reporter): void {
         ...(idempotencyKey === undefined ? {} : { idempotencyKey }),
         ...(expectedRevision === undefined ? {} : { expectedRevision }),
       });
+      for (const warning of artifact.warnings) reporter.warning(warningText(warning));
       const result = { deployment, publishes, processor: artifact.processor, version: artifact.version, artifact: artifact.sha256 };
       const how = publishes ? "it publishes from the start" : "it replays behind the publisher";
       if (flags.wait === undefined) {

@@ -4,6 +4,7 @@ import { ControllerClient } from "@reprise/controller";
 import { createAdmin, type EmbeddedBroker, startEmbeddedBroker } from "@reprise/kafka";
 import { RepriseError } from "@reprise/schema";
 import { deployFile } from "../artifact/deploy-file.ts";
+import { warningText } from "../artifact/find-nondeterminism.ts";
 import {
   defaultDevFolder,
   type DevFolder,
@@ -203,7 +204,7 @@ class Dev implements RunningDev {
     const admin = createAdmin({ bootstrap: this.bootstrap });
     try {
       const workers = this.#options.workers;
-      const { deployment, isNew } = await deployFile(file, {
+      const { deployment, isNew, artifact } = await deployFile(file, {
         client: this.client,
         artifactFolder: this.folder.artifacts,
         onlyIfNew: true,
@@ -216,6 +217,7 @@ class Dev implements RunningDev {
           for (const topic of created) this.#log(`Created the topic ${topic} with ${createTopics} partitions`);
         },
       });
+      for (const warning of artifact.warnings) this.#log(`warning: ${warningText(warning)}`);
       this.#log(isNew ? `Deployed ${deployment} from ${file}` : `${deployment} is deployed already`);
     } finally {
       await admin.close();

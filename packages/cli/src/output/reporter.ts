@@ -54,6 +54,13 @@ export class Reporter {
     else if (text !== "") this.line(text);
   }
 
+  /** What is worth a look, and no reason to stop: to standard error, since results are read by programs. */
+  warning(text: string): void {
+    if (this.json) return;
+    this.#erase();
+    this.#terminal.err(`warning: ${text}\n`);
+  }
+
   /** The end of a command that failed. */
   failure(error: unknown): void {
     this.settle();

@@ -106,7 +106,8 @@ async function openDecided(opening: Opening, committed: CommittedOffset | undefi
       if (!("discarded" in opened)) return { ...opened, recorded: record !== undefined };
       // 7. This one does not lead there: the next.
       opening.reasons.push(`${base.how}: ${opened.discarded}`);
-      await base.store.close();
+      // A damaged one may fail with it; it is destroyed next, or by whoever opens it.
+      await base.store.close().catch(() => undefined);
     }
     throw refusal(opening, found, record, known);
   } catch (error) {

@@ -526,6 +526,16 @@ describe("a local store that can't be believed", () => {
     expect(dropped).toEqual([{ reason: "digest", message: expect.stringContaining(past.metas[5]?.digest as string) as string }]);
   });
 
+  test("is no base when it turns out to be damaged while deltas are applied to it", async () => {
+    await local(past.metas[3] as TaskMeta, past.rows.slice(0, 3));
+    engine.onOpen = (_folder, store) => {
+      engine.onOpen = undefined;
+      store.write = () => Promise.reject(new RepriseError("STATE_CORRUPT", "a block has a wrong checksum"));
+    };
+    const opened = await openTaskStore(options, 0);
+    expect([opened.how, stored(opened.store)]).toEqual(["checkpoint 2 + 3 deltas", rowsUpTo(5)]);
+  });
+
   test.each(["STATE_CORRUPT", "STATE_OTHER_ENGINE"] as const)("is dropped for %s, and restored", async (reason) => {
     await local(past.metas[5] as TaskMeta, past.rows);
     let refuse = true;

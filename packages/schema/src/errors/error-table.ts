@@ -18,6 +18,11 @@ export const errorTable = {
     "The surface declares this, but this release can't run it yet.",
     "Use what the message suggests, or a later release.",
   ),
+  NOT_DETERMINISTIC: entry(
+    false,
+    "A processor's sources use what a replay would give other results for.",
+    "Take it from the record, ctx or a parameter; where it does no harm, say so above the line: // reprise-allow-nondeterminism: why.",
+  ),
   ASYNC_HANDLER: entry(false, "A handler returned a promise.", "Make the handler synchronous; what must await belongs in an effect."),
   CONTEXT_EXPIRED: entry(false, "A handler's context was used after the handler had returned.", "Use the context only inside the handler."),
   SCHEMA_INVALID: entry(false, "A schema is wrong, or a value does not fit it.", "Correct the field that the message names."),

@@ -1,0 +1,2 @@
+export { default as eslintPlugin } from "./eslint-plugin.ts";
+export { type EsNode, nondeterminismAt } from "./nondeterminism.ts";

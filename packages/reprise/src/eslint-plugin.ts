@@ -1,0 +1,1 @@
+export { eslintPlugin as default } from "@reprise/processor/lint";
