@@ -1,12 +1,13 @@
 import { cpSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { RowDigest, type StateStoreEngine, type TaskMeta } from "@reprise/engine";
 import { RepriseError } from "@reprise/schema";
 import { levelDbEngine, memoryEngine, rocksDbEngine } from "@reprise/state";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { Random } from "../support/random.ts";
-import { damagesOf } from "./damage.ts";
+import { damagesOf, filesOf } from "./damage.ts";
 import { all, History, rowTexts } from "./history.ts";
 
 /** Another one: REPRISE_SEED=7 npx vitest run test/corruption */
@@ -30,8 +31,7 @@ describe.each(engines)("a damaged store of $name", (engine) => {
   beforeAll(async () => {
     const store = await engine.open(join(parent, "original", "0"));
     await history.run(store, new Random(seed), shape);
-    // What a kill leaves: nothing was closed.
-    cpSync(join(parent, "original"), join(parent, "killed"), { recursive: true });
+    await copyAtOnce(join(parent, "original"), join(parent, "killed"));
     await store.close();
     cpSync(join(parent, "original"), join(parent, "closed"), { recursive: true });
     const { opened } = await history.open(memoryEngine(), join(parent, "memory"));
@@ -100,6 +100,24 @@ describe.each(engines)("a damaged store of $name", (engine) => {
     300_000,
   );
 });
+
+/** What a kill leaves: nothing was closed, and all files are of one moment, in which no compaction wrote. */
+async function copyAtOnce(from: string, to: string): Promise<void> {
+  const files = (): string => JSON.stringify(filesOf(from));
+  for (let before = ""; ; await sleep(100)) {
+    const now = files();
+    if (now === before) {
+      try {
+        cp(from, to);
+        if (files() === now) return;
+      } catch (error) {
+        // A compaction removed a file meanwhile.
+        if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
+      }
+    }
+    before = now;
+  }
+}
 
 function cp(from: string, to: string): string {
   rmSync(to, { recursive: true, force: true });

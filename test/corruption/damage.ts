@@ -11,7 +11,7 @@ export interface Damage {
 }
 
 /** Every file of a store below `folder`, with its size. */
-function filesOf(folder: string): { readonly file: string; readonly size: number }[] {
+export function filesOf(folder: string): { readonly file: string; readonly size: number }[] {
   return readdirSync(folder, { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile())
     .map((entry) => join(entry.parentPath, entry.name).slice(folder.length + 1))
