@@ -97,7 +97,7 @@ describe.each(engines)("a damaged store of $name", (engine) => {
       // RocksDB does not know of a log that is gone as a whole while a newer one is there: that is left to the scrub. Nothing else is.
       expect(silent.filter((what) => engine.provenByScan || !/\.log (deleted|emptied|cut off)/.test(what))).toEqual([]);
     },
-    300_000,
+    600_000,
   );
 });
 
