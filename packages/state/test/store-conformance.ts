@@ -125,6 +125,15 @@ export function storeConformance(name: string, prepare: () => Promise<Conformanc
       expect(keys({ to: bytes("A"), reverse: true })).toBe("");
     });
 
+    it("reads ranges of large rows to their end", async () => {
+      const keys = Array.from({ length: 40 }, (_, at) => `k${String(at).padStart(2, "0")}`);
+      await store.write(keys.map((key, at) => ({ key: bytes(key), value: new Uint8Array(at % 7 === 0 ? 900_000 : 90_000).fill(at) })));
+      for (const reverse of [false, true]) {
+        const found = Array.from(store.range({ reverse }), ({ key }) => text(key));
+        expect(found).toEqual(reverse ? keys.toReversed() : keys);
+      }
+    });
+
     it("reads the rows of a prefix, also one that ends in 255", async () => {
       const keys = [[1], [1, 255], [1, 255, 0], [1, 255, 255], [2], [2, 0]].map((key) => Uint8Array.from(key));
       await store.write(keys.map((key) => ({ key, value: bytes("v") })));

@@ -82,9 +82,9 @@ export class LevelDbStore extends NativeStore implements StateStore {
       const rows = this.guard("reading a range", () => this.#read(request, limit));
       for (const row of rows) yield row;
       const last = rows.at(-1);
-      if (last === undefined) return;
+      // A short answer is the end, unless it is one that grew too large.
+      if (last === undefined || (rows.length < limit && sizeOf(rows) < chunkBytes / 2)) return;
       left -= rows.length;
-      // A short answer may be one that grew too large: only an empty one is the end.
       bounds = reverse ? { ...bounds, lt: last.key } : { ...(bounds.lt === undefined ? {} : { lt: bounds.lt }), gt: last.key };
     }
   }
@@ -146,6 +146,9 @@ export class LevelDbStore extends NativeStore implements StateStore {
     await this.#db.close();
   }
 }
+
+/** Somewhat less than what classic-level counts, which has the seals, too. */
+const sizeOf = (rows: readonly StoredRow[]): number => rows.reduce((sum, { key, value }) => sum + key.length + value.length, 0);
 
 function boundsOf({ from, to }: KeyRange): { readonly gt?: Uint8Array; readonly gte?: Uint8Array; readonly lt?: Uint8Array } {
   return { ...(from === undefined || from.length === 0 ? {} : { gte: from }), ...(to === undefined ? {} : { lt: to }) };
