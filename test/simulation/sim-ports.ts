@@ -348,6 +348,7 @@ export function simStateEngine(process: SimProcess, disk: Disk): StateStoreEngin
   const engine = new MemoryEngine(disk);
   return {
     name: "memory",
+    provenByScan: false,
     open: async (folder) => {
       const store = (await engine.open(folder)) as StateStore & { write: StateStore["write"] };
       const write = store.write.bind(store);
