@@ -18,7 +18,7 @@ if (target === undefined) {
 }
 
 try {
-  await setUp({ print: rest.includes("--json") ? console.error : console.log });
+  await setUp({ print: rest.includes("--json") ? console.error : console.log, tests: name === "test" });
 } catch (error) {
   console.error(error instanceof SetUpError ? error.message : error);
   process.exit(1);

@@ -6,19 +6,20 @@ import { fileURLToPath } from "node:url";
 import { build, buildReady } from "./set-up/build.mjs";
 import { dependenciesReady, installDependencies } from "./set-up/dependencies.mjs";
 import { brokerReady, fetchBroker } from "./set-up/kafka-broker.mjs";
+import { fetchS3Server, s3ServerReady } from "./set-up/s3-server.mjs";
 import { withLock } from "./set-up/lock.mjs";
 import { root, SetUpError, step } from "./set-up/steps.mjs";
 
 export { SetUpError };
 
 /**
- * @param {{ print?: (line: string) => void }} [options] print: where progress goes, line by line
+ * @param {{ print?: (line: string) => void, tests?: boolean }} [options] print: where progress goes, line by line; tests: false without what only they need
  * @throws {SetUpError} with a message for people
  */
-export async function setUp({ print = console.log } = {}) {
+export async function setUp({ print = console.log, tests = true } = {}) {
   requireNode();
   const context = { print };
-  if (dependenciesReady() && buildReady() && brokerReady() !== undefined) return;
+  if (dependenciesReady() && buildReady() && brokerReady() !== undefined && (!tests || s3ServerReady() !== undefined)) return;
   print("Set-up");
   await withLock(context, async () => {
     // Both at once: one waits for the network while the other compiles.
@@ -30,6 +31,8 @@ export async function setUp({ print = console.log } = {}) {
       (async () => {
         const ready = brokerReady();
         await step(context, "Kafka", async () => ready ?? (await fetchBroker()));
+        // After it: it brings Java and Maven where they are missing.
+        if (tests) await step(context, "S3 server", async () => s3ServerReady() ?? (await fetchS3Server()));
       })(),
     ]);
     const failed = outcomes.find((outcome) => outcome.status === "rejected");

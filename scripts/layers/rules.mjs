@@ -29,6 +29,7 @@ export const engines = {
   "@nxtedition/rocksdb": ["state"],
   "classic-level": ["state"],
   "@node-rs/crc32": ["kafka", "state"],
+  "@aws-sdk/client-s3": ["checkpoint"],
   "@datadog/sketches-js": ["engine"],
   "prom-client": ["metrics"],
   avsc: ["schema"],

@@ -22,6 +22,7 @@ import {
   type StateStore,
   type StateStoreEngine,
   type StoredRow,
+  systemClock,
   Task,
   type TaskMeta,
 } from "@reprise/engine";
@@ -129,7 +130,7 @@ export class History {
 
   private async checkpoint(store: StateStore, meta: TaskMeta): Promise<void> {
     const rows = (await all(store)).filter(({ key: name }) => !metaRowKey.equals(name));
-    const about = { rows: rows.length, bytes: 0, sha256: "", createdAtMs: 0 };
+    const about = { rows: rows.length, bytes: 0, writtenBytes: 0, sha256: "", createdAtMs: 0 };
     this.checkpoints.push({ manifest: { format: 1, deployment, partition: 0, n: meta.n, meta: JSON.stringify(meta), ...about }, rows });
   }
 
@@ -150,6 +151,7 @@ export class History {
       },
       offsets: { earliest: async () => 0, highWatermark: async () => end },
       systemReader: new MemoryLogReader(this.deltas, 3),
+      clock: systemClock,
       control,
       stateEngine: engine,
       stateFolder,

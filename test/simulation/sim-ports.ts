@@ -299,16 +299,44 @@ const checkpointFailed = { mayFail: (): Error => new RepriseError("CHECKPOINT_FA
 
 /** Checkpoints outlive every process. */
 export function simCheckpoints(process: SimProcess, all: Map<string, SimCheckpoint>): CheckpointStore {
-  return {
+  const store: CheckpointStore = {
     async write(task, n, meta, rows) {
       const copied: StoredRow[] = [];
       for await (const chunk of rows) {
         await process.call("checkpoint rows", () => undefined, checkpointFailed);
         copied.push(...chunk);
       }
-      const manifest: CheckpointManifest = { format: 1, ...task, n, meta, rows: copied.length, bytes: 0, sha256: "", createdAtMs: 0 };
+      const manifest: CheckpointManifest = {
+        format: 1,
+        ...task,
+        n,
+        meta,
+        rows: copied.length,
+        bytes: 0,
+        writtenBytes: 0,
+        sha256: "",
+        createdAtMs: 0,
+      };
       await process.call("checkpoint manifest", () => all.set(checkpointName(manifest), { manifest, rows: copied }), checkpointFailed);
       return manifest;
+    },
+    async extend(onto, n, meta, changes) {
+      const base = all.get(checkpointName(onto));
+      if (base === undefined) throw new RepriseError("CHECKPOINT_CORRUPT", "what it builds on is missing");
+      const rows = new Map(base.rows.map((row) => [Buffer.from(row.key).toString("latin1"), row]));
+      for await (const chunk of changes) {
+        await process.call("checkpoint changes", () => undefined, checkpointFailed);
+        for (const { key, value } of chunk) {
+          const name = Buffer.from(key).toString("latin1");
+          if (value === null) rows.delete(name);
+          else rows.set(name, { key: Buffer.from(key), value: Buffer.from(value) });
+        }
+      }
+      const sorted = [...rows.keys()].sort().map((name) => rows.get(name) as StoredRow);
+      const whole = (async function* () {
+        yield sorted;
+      })();
+      return await store.write({ deployment: onto.deployment, partition: onto.partition }, n, meta, whole);
     },
     list: ({ deployment, partition }) =>
       process.call(
@@ -334,6 +362,7 @@ export function simCheckpoints(process: SimProcess, all: Map<string, SimCheckpoi
       for (const [name, { manifest }] of all) if (manifest.deployment === deployment) all.delete(name);
     },
   };
+  return store;
 }
 
 /** Local disk of a worker: what was written before it died is there after. */

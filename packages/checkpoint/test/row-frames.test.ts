@@ -1,30 +1,27 @@
+import type { RowWrite } from "@reprise/engine";
 import { expect, it } from "vitest";
-import { encodeRows, FrameDecoder } from "../src/internal/row-frames.ts";
+import { decodeRows, encodeRows, frameBytes } from "../src/internal/row-frames.ts";
 
-const rows = Array.from({ length: 50 }, (_, at) => ({ key: Buffer.from(`key-${at}`), value: Buffer.alloc(at * 7, at) }));
+const rows: RowWrite[] = Array.from({ length: 50 }, (_, at) => ({
+  key: Buffer.from(`key-${at}`),
+  value: at % 7 === 3 ? null : Buffer.alloc(at * 7, at),
+}));
+const frames = encodeRows(
+  rows,
+  rows.reduce((sum, row) => sum + frameBytes(row), 0),
+);
 
-it("Rows come back whole, wherever the bytes are cut", () => {
-  const frames = encodeRows(rows);
-  for (const size of [1, 2, 7, 8, 9, 64, 1_000, frames.length]) {
-    const decoder = new FrameDecoder(frames.length);
-    const decoded = [];
-    for (let at = 0; at < frames.length; at += size) decoded.push(...(decoder.push(frames.subarray(at, at + size)) ?? []));
-    expect(decoded.map(({ key, value }) => [key.toString(), value.length])).toEqual(
-      rows.map(({ key, value }) => [key.toString(), value.length]),
-    );
-    expect(decoder.pendingBytes).toBe(0);
-  }
+it("Rows come back whole, deletions as such", () => {
+  expect(decodeRows(frames)?.map(({ key, value }) => [Buffer.from(key).toString(), value === null ? null : value.length])).toEqual(
+    rows.map(({ key, value }) => [Buffer.from(key).toString(), value === null ? null : value.length]),
+  );
+  expect(decodeRows(Buffer.alloc(0))).toEqual([]);
 });
 
-it("A frame that claims more than the file has is refused before it is waited for", () => {
-  const frames = encodeRows(rows);
-  frames.writeUInt32LE(0xffff_ffff, 4);
-  expect(new FrameDecoder(frames.length).push(frames.subarray(0, 100))).toBeUndefined();
-});
-
-it("What is missing of the last row is known", () => {
-  const frames = encodeRows(rows);
-  const decoder = new FrameDecoder(frames.length);
-  decoder.push(frames.subarray(0, frames.length - 1));
-  expect(decoder.pendingBytes).toBeGreaterThan(0);
+it("Bytes that end within a row are no rows", () => {
+  const ends = new Set<number>();
+  let end = 0;
+  for (const row of rows) ends.add((end += frameBytes(row)));
+  for (let length = 1; length < frames.length; length += 1)
+    expect(decodeRows(frames.subarray(0, length)) !== undefined).toBe(ends.has(length));
 });

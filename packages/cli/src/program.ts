@@ -1,5 +1,6 @@
 import { Command } from "commander";
 import { addBuildCommand } from "./commands/build.ts";
+import { addCheckpointsCommand } from "./commands/checkpoints.ts";
 import { addCutoverCommands } from "./commands/cutover.ts";
 import { addDeployCommand } from "./commands/deploy.ts";
 import { addDevCommand } from "./commands/dev.ts";
@@ -31,6 +32,7 @@ export function createProgram(reporter: Reporter, terminal: Terminal): Command {
   addStatusCommand(program, reporter);
   addCutoverCommands(program, reporter);
   addRetireCommand(program, reporter);
+  addCheckpointsCommand(program, reporter);
   addGetCommand(program, reporter);
   addSendCommand(program, reporter);
   addReadCommand(program, reporter, terminal);

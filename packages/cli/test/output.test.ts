@@ -1,7 +1,7 @@
 import type { DeploymentStatus, Status } from "@reprise/controller";
 import { RepriseError } from "@reprise/schema";
 import { describe, expect, it } from "vitest";
-import { bar, formatCount, formatDuration, formatRate, table } from "../src/output/format.ts";
+import { bar, formatBytes, formatCount, formatDuration, formatRate, table } from "../src/output/format.ts";
 import { Reporter } from "../src/output/reporter.ts";
 import { statusLines } from "../src/output/status-text.ts";
 import { TestTerminal } from "./support/test-terminal.ts";
@@ -24,6 +24,16 @@ describe("numbers for people", () => {
     [412_345, "412k/s"],
     [4_200_000, "4.2M/s"],
   ])("%d per second is %s", (rate, text) => expect(formatRate(rate)).toBe(text));
+
+  it.each([
+    [0, "0 B"],
+    [999, "999 B"],
+    [1_000, "1.0 kB"],
+    [999_600, "1.0 MB"],
+    [12_345_678, "12.3 MB"],
+    [456_000_000_000, "456 GB"],
+    [7e15, "7000 TB"],
+  ])("%d bytes are %s", (bytes, text) => expect(formatBytes(bytes)).toBe(text));
 
   it("bars are as wide as asked for and never full before the end", () => {
     expect(bar(0, 4)).toBe("░░░░");
@@ -124,6 +134,26 @@ describe("the status", () => {
     expect(statusLines(status([failed, retired]), { all: false }).join("\n")).toContain("division by zero");
     expect(statusLines(status([failed, retired]), { all: false }).join("\n")).not.toContain("p.v0.1");
     expect(statusLines(status([failed, retired]), { all: true }).join("\n")).toContain("p.v0.1");
+  });
+
+  it("says which tasks get no new checkpoint, since when and why, and how far a restore is", () => {
+    const worker = {
+      slot: 0,
+      url: "http://127.0.0.1:1",
+      pid: 1,
+      tasks: [],
+      failures: [],
+      format: 1,
+      kind: "worker",
+      deployment: "p.v1.1",
+      atMs: 0,
+      checkpointFailures: [{ partition: 2, code: "CHECKPOINT_FAILED", message: "s3://b/p: ECONNREFUSED", sinceMs: -83_000, failures: 17 }],
+      restoring: [{ partition: 3, rows: 250_000, totalRows: 1_000_000, bytes: 16_000_000, totalBytes: 64_000_000 }],
+    } as const;
+    const shown = status([deployment("p.v1.1", "Serving", { workers: [worker] })]);
+    const lines = statusLines({ ...shown, atMs: 0 }, { all: false });
+    expect(lines).toContain("    p.v1.1: task 3 restores: 250,000 of 1,000,000 rows, 16.0 MB of 64.0 MB");
+    expect(lines).toContain("    p.v1.1: task 2 has no new checkpoint for 1m 23s, 17 tries: CHECKPOINT_FAILED: s3://b/p: ECONNREFUSED");
   });
 
   it("says per window how much came too late, and of which time, over all workers", () => {

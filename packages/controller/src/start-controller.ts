@@ -1,6 +1,5 @@
 import { hostname } from "node:os";
-import { resolve } from "node:path";
-import { localCheckpointStore } from "@reprise/checkpoint";
+import { openCheckpointStore } from "@reprise/checkpoint";
 import { controllerTransactionalId, controlTopic, type LogReader, statusTopic, systemClock } from "@reprise/engine";
 import type { KafkaConnectionOptions } from "@reprise/kafka";
 import { RepriseError } from "@reprise/schema";
@@ -28,7 +27,7 @@ export interface ControllerOptions extends KafkaConnectionOptions {
   readonly port?: number;
   /** What workers and clients are told; default: `http://HOST:PORT`. */
   readonly publicUrl?: string;
-  /** Where checkpoints of retired deployments are removed. None: they are left. */
+  /** A folder, or `s3://bucket/prefix`, where checkpoints of retired deployments are removed. None: they are left. */
   readonly checkpointFolder?: string;
   /** How long the lag must have been small before a deployment counts as caught up. Default 10,000 ms. */
   readonly stabilityMs?: number;
@@ -127,8 +126,7 @@ async function start(
     logger,
     self: `controller@${hostname()}/${process.pid}`,
   });
-  const checkpoints =
-    options.checkpointFolder === undefined ? undefined : localCheckpointStore({ folder: resolve(options.checkpointFolder) });
+  const checkpoints = options.checkpointFolder === undefined ? undefined : openCheckpointStore(options.checkpointFolder);
   const reconciler = new Reconciler(context, {
     stabilityMs,
     removeCheckpoints: async (deployment) => checkpoints?.removeDeployment(deployment),

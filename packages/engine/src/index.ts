@@ -1,5 +1,12 @@
 export { type Failpoint, failpoint, failpoints } from "./internal/failpoint.ts";
-export type { CheckpointManifest, CheckpointStore, TaskId } from "./ports/checkpoint-store.ts";
+export type {
+  CheckpointManifest,
+  CheckpointProgress,
+  CheckpointReadOptions,
+  CheckpointStore,
+  CheckpointWriteOptions,
+  TaskId,
+} from "./ports/checkpoint-store.ts";
 export { type Clock, systemClock } from "./ports/clock.ts";
 export type { LogReader, PartitionEnd, RecordColumns, TopicPartition } from "./ports/log-reader.ts";
 export type { KeyRange, RowWrite, StateStore, StateStoreEngine, StoredRow } from "./ports/state-store.ts";
@@ -12,7 +19,14 @@ export type {
   TransactionOutcome,
 } from "./ports/transactional-writer.ts";
 export { type CommitRecord, commitRecordMaxBytes, decodeCommitRecord, encodeCommitRecord } from "./commit/commit-record.ts";
-export type { ControllerAnnouncement, LateRange, ViewAnswer, WorkerAnnouncement } from "./control/announcement.ts";
+export type {
+  CheckpointFailure,
+  ControllerAnnouncement,
+  LateRange,
+  RestoreProgress,
+  ViewAnswer,
+  WorkerAnnouncement,
+} from "./control/announcement.ts";
 export type {
   ControlEvent,
   ControlRecord,
@@ -60,6 +74,9 @@ export { RouteTask, type RoutedRecord } from "./route/route-task.ts";
 export { type OpenedStore, openTaskStore } from "./session/open-task.ts";
 export { type StateAsOf, type StateAsOfOptions, stateAsOf, type StateTarget } from "./session/state-as-of.ts";
 export { Session, type SessionEnd } from "./session/session.ts";
+export type { CheckpointSize } from "./session/checkpointer.ts";
+export { type RestoreOptions, restoreCheckpoint } from "./session/restore-checkpoint.ts";
+export { type VerifiedCheckpoint, verifyCheckpoint } from "./session/verify-checkpoint.ts";
 export {
   defaultLimits,
   type DroppedStore,

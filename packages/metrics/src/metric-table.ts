@@ -79,6 +79,17 @@ export const metricTable = {
   reprise_scrubbed_rows_total: worker("counter", [], "Rows of local stores that were read to compare them with their digests."),
   reprise_scrub_time_seconds: worker("gauge", task, "When the task's local store was last found to be what its digest says, as Unix time."),
   reprise_checkpoint_duration_seconds: worker("histogram", [], "From the start of a checkpoint until it is durable.", copySeconds),
+  reprise_checkpoint_bytes_total: worker(
+    "counter",
+    ["kind"],
+    "Bytes stored for checkpoints; kind is changes, or whole where there was nothing to build on or too much had changed.",
+  ),
+  reprise_checkpoint_failures_total: worker("counter", [...task, "reason"], "Checkpoints that failed and are tried again, by error code."),
+  reprise_checkpoint_time_seconds: worker("gauge", task, "When the newest checkpoint became durable, as Unix time."),
+  reprise_restore_rows: worker("gauge", task, "Stored rows that were copied from a checkpoint so far; only while that goes on."),
+  reprise_restore_total_rows: worker("gauge", task, "Stored rows that the checkpoint has; only while it is copied."),
+  reprise_restore_bytes: worker("gauge", task, "Stored bytes that were copied from a checkpoint so far; only while that goes on."),
+  reprise_restore_total_bytes: worker("gauge", task, "Stored bytes that the checkpoint has; only while it is copied."),
   reprise_restore_duration_seconds: worker(
     "histogram",
     ["source"],

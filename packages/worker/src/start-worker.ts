@@ -1,6 +1,7 @@
 import { join } from "node:path";
-import { localCheckpointStore } from "@reprise/checkpoint";
+import { openCheckpointStore } from "@reprise/checkpoint";
 import {
+  type CheckpointStore,
   defaultLimits,
   type DeployedRoute,
   groupOf,
@@ -91,6 +92,7 @@ class WorkerRun implements Worker {
   private readonly workerMetrics: WorkerMetrics;
   /** One for all sessions: what is kept in memory outlives a session, not the process. */
   private readonly stateEngine: StateStoreEngine;
+  private readonly checkpoints: CheckpointStore;
   private session: Session | undefined;
   /** The stages before rekeyed inputs, as far as sessions of them run. */
   private readonly routes = new Set<RouteSession>();
@@ -105,6 +107,7 @@ class WorkerRun implements Worker {
     this.metrics = createMetrics({ defaultLabels: { processor: spec.processor, version: String(spec.version), deployment: spec.id } });
     this.workerMetrics = new WorkerMetrics(this.metrics, logger);
     this.stateEngine = stateEngineNamed(parts.options.stateEngine ?? "rocksdb");
+    this.checkpoints = openCheckpointStore(parts.options.checkpointFolder);
     this.done = new Promise((resolve, reject) => {
       this.finish = resolve;
       this.fail = reject;
@@ -195,6 +198,7 @@ class WorkerRun implements Worker {
       stateEngine: this.stateEngine.name,
       tasks: [...tasks.keys()],
       failures: [...this.workerMetrics.failures.values()],
+      ...this.workerMetrics.checkpointNews(),
       ...(late.length === 0 ? {} : { late }),
     };
   }
@@ -291,7 +295,7 @@ class WorkerRun implements Worker {
       offsets,
       stateEngine: this.stateEngine,
       stateFolder: join(options.stateFolder, spec.id, String(options.slot)),
-      checkpoints: localCheckpointStore({ folder: options.checkpointFolder }),
+      checkpoints: this.checkpoints,
       hooks: this.hooks(logger),
       limits: { ...defaultLimits, ...options.limits },
       observer: this.workerMetrics.observer,

@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { localCheckpointStore } from "@reprise/checkpoint";
+import { openCheckpointStore } from "@reprise/checkpoint";
 import { decodeCommitRecord, defaultLimits, groupOf, replayVariants, type TaskVerdict, verifyTask } from "@reprise/engine";
 import { createColumnarReader, createGroupOffsets, type KafkaConnectionOptions } from "@reprise/kafka";
 import { RepriseError } from "@reprise/schema";
@@ -61,7 +61,7 @@ async function verify(options: VerifyDeploymentOptions, opened: CloseList): Prom
   opened.add(() => groupOffsets.close());
   const root = await mkdtemp(join(options.folder ?? tmpdir(), "reprise-verify-"));
   opened.add(() => rm(root, { recursive: true, force: true }));
-  const checkpoints = localCheckpointStore({ folder: options.checkpointFolder });
+  const checkpoints = openCheckpointStore(options.checkpointFolder);
   const verdicts: TaskVerdict[] = [];
   for (const partition of partitions) {
     const [committed] = await groupOffsets.committed(groupOf(spec.id), [{ topic: lead.topic, partition }]);

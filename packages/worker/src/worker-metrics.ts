@@ -6,10 +6,12 @@ import {
   type RunningTask,
   type Session,
   type SessionObserver,
+  type WorkerAnnouncement,
 } from "@reprise/engine";
 import type { Metrics } from "@reprise/metrics";
 import { RepriseError } from "@reprise/schema";
 import type { Logger } from "pino";
+import { CheckpointNews } from "./internal/checkpoint-news.ts";
 import { LateLog } from "./internal/late-log.ts";
 
 /** How often positions and lags are sampled. */
@@ -30,7 +32,6 @@ const taskGauges = [
   "reprise_stream_time_seconds",
   "reprise_held_records",
   "reprise_state_bytes",
-  "reprise_checkpoint_commit",
   "reprise_deltas_from",
   "reprise_scrub_time_seconds",
 ] as const;
@@ -54,11 +55,13 @@ export class WorkerMetrics {
   private readonly counted = new Map<number, Counters & { hits: number; misses: number; lateMerged: number }>();
   private readonly countedFaults = new Map<number, readonly FaultCount[]>();
   private readonly late: LateLog;
+  private readonly checkpoints: CheckpointNews;
 
   constructor(metrics: Metrics, logger: Logger) {
     this.metrics = metrics;
     this.logger = logger;
     this.late = new LateLog(metrics, logger);
+    this.checkpoints = new CheckpointNews(metrics, logger);
   }
 
   readonly observer: SessionObserver = {
@@ -67,6 +70,7 @@ export class WorkerMetrics {
       this.counted.delete(partition);
       this.countedFaults.delete(partition);
       this.late.forget(partition);
+      this.checkpoints.opened(partition);
       this.logger.info({ partition, how, durationMs: Math.round(durationMs) }, "task opened");
       const source = how.startsWith("local") ? "local" : how.startsWith("checkpoint") ? "checkpoint" : "empty";
       this.metrics.histogram("reprise_restore_duration_seconds").observe({ source }, durationMs / 1000);
@@ -98,12 +102,9 @@ export class WorkerMetrics {
       this.metrics.histogram("reprise_batch_duration_seconds").observe({}, durationMs / 1000);
       this.metrics.histogram("reprise_batch_records").observe({}, records);
     },
-    checkpointed: (partition, n, durationMs) => {
-      this.metrics.gauge("reprise_checkpoint_commit").set({ partition }, n);
-      this.metrics.histogram("reprise_checkpoint_duration_seconds").observe({}, durationMs / 1000);
-      this.logger.info({ partition, n, durationMs: Math.round(durationMs) }, "checkpoint is durable");
-    },
-    checkpointFailed: (partition, error) => this.logger.error({ partition, err: error }, "checkpoint failed"),
+    checkpointed: (partition, n, durationMs, size) => this.checkpoints.durable(partition, n, durationMs, size),
+    checkpointFailed: (partition, error) => this.checkpoints.failed(partition, error),
+    restoring: (partition, progress) => this.checkpoints.restoring(partition, progress),
     deltasTruncated: (partition, below) => {
       this.metrics.gauge("reprise_deltas_from").set({ partition }, below);
       this.logger.info({ partition, below }, "deltas truncated");
@@ -120,6 +121,11 @@ export class WorkerMetrics {
     },
     published: (topic, records) => this.metrics.counter("reprise_output_records_total").inc({ topic }, records),
   };
+
+  /** For announcements. */
+  checkpointNews(): Pick<WorkerAnnouncement, "checkpointFailures" | "restoring"> {
+    return this.checkpoints.news();
+  }
 
   private fail(partition: number, error: unknown): void {
     const message = error instanceof Error ? error.message : String(error);
@@ -154,6 +160,7 @@ export class WorkerMetrics {
     }
     this.sampled.delete(partition);
     this.late.forget(partition);
+    this.checkpoints.forget(partition);
     for (const name of taskGauges) this.metrics.gauge(name).remove({ partition });
   }
 

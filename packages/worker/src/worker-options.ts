@@ -9,6 +9,7 @@ export interface WorkerOptions extends KafkaConnectionOptions {
   readonly slot: number;
   /** Local stores: `<stateFolder>/<deployment>/<slot>/<task>`. */
   readonly stateFolder: string;
+  /** Checkpoints: a folder, or `s3://bucket/prefix` (see `openCheckpointStore`). */
   readonly checkpointFolder: string;
   /** `<artifactFolder>/<processor>@<version>/<hash>/processor.mjs`, as `reprise build` leaves it. */
   readonly artifactFolder: string;

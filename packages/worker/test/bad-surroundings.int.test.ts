@@ -9,6 +9,7 @@ import { pino } from "pino";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { startChild } from "../../../test/support/child-process.ts";
 import { canMount, mountSmallDisk } from "../../../test/support/small-disk.ts";
+import { checkpointsOf } from "./support/checkpoint-files.ts";
 import { failuresOf, healthOf } from "./support/health.ts";
 import { type Deployed, failureOf, Lab } from "./support/lab.ts";
 import { asRecords, asText, expectedTotals, payments } from "./support/payments.ts";
@@ -231,45 +232,70 @@ describe.skipIf(!canMount())("a full disk", () => {
   }
 
   const megabytes = 64;
-  const places = [
-    { where: "stateFolder", free: 3_000_000 },
-    { where: "checkpointFolder", free: 1_000_000 },
-  ] as const;
+  const often = { flushIntervalMs: 200, checkpointIntervalMs: 400, maxCachedKeysPerTask: 50, keptCheckpoints: 1, batchRecords: 100 };
+  const send = (deployed: Deployed): Promise<void> =>
+    lab.send(
+      deployed.input,
+      blobs.map(({ id, seq, text }) => ({ key: id, value: { seq, text } })),
+    );
 
-  test.each(places)(
-    "under the $where ends the worker with DISK_FULL; with room again it goes on, and nothing is lost",
-    async ({ where, free }) => {
-      const disk = await mountSmallDisk(megabytes);
-      try {
-        const deployed = await lab.deploy({ source: "blobs", partitions: 2 });
-        const ballast = join(disk.folder, "ballast");
-        writeFileSync(ballast, Buffer.alloc(megabytes * 1_048_576 - free));
-        const given: Partial<WorkerOptions> = {
-          [where]: join(disk.folder, "it"),
-          limits: { flushIntervalMs: 200, checkpointIntervalMs: 400, maxCachedKeysPerTask: 50, keptCheckpoints: 1, batchRecords: 100 },
-        };
-        const { worker } = await deployed.startWorker(given);
-        await lab.send(
-          deployed.input,
-          blobs.map(({ id, seq, text }) => ({ key: id, value: { seq, text } })),
-        );
-        const { code, message } = failureOf(await worker.done.catch((error: unknown) => error));
-        expect(code).toBe("DISK_FULL");
-        expect(message).toContain(join(disk.folder, "it"));
+  test("under the stateFolder ends the worker with DISK_FULL; with room again it goes on, and nothing is lost", async () => {
+    const disk = await mountSmallDisk(megabytes);
+    try {
+      const deployed = await lab.deploy({ source: "blobs", partitions: 2 });
+      const ballast = join(disk.folder, "ballast");
+      writeFileSync(ballast, Buffer.alloc(megabytes * 1_048_576 - 3_000_000));
+      const given: Partial<WorkerOptions> = { stateFolder: join(disk.folder, "it"), limits: often };
+      const { worker } = await deployed.startWorker(given);
+      await send(deployed);
+      const { code, message } = failureOf(await worker.done.catch((error: unknown) => error));
+      expect(code).toBe("DISK_FULL");
+      expect(message).toContain(join(disk.folder, "it"));
 
-        rmSync(ballast);
-        const again = await deployed.startWorker(given);
-        await deployed.committedAll();
-        const lines = asText(await deployed.outputs()).flat();
-        await again.worker.stop();
-        // Order is per partition; each of these lines is there once.
-        expect(lines.toSorted()).toEqual(expected().toSorted());
-      } finally {
-        await lab.settle();
-        await disk.unmount();
-      }
-    },
-  );
+      rmSync(ballast);
+      const again = await deployed.startWorker(given);
+      await deployed.committedAll();
+      const lines = asText(await deployed.outputs()).flat();
+      await again.worker.stop();
+      // Order is per partition; each of these lines is there once.
+      expect(lines.toSorted()).toEqual(expected().toSorted());
+    } finally {
+      await lab.settle();
+      await disk.unmount();
+    }
+  });
+
+  test("under the checkpointFolder stops no processing; it is told, and with room again there are checkpoints", async () => {
+    const disk = await mountSmallDisk(megabytes);
+    try {
+      const deployed = await lab.deploy({ source: "blobs", partitions: 2 });
+      const ballast = join(disk.folder, "ballast");
+      writeFileSync(ballast, Buffer.alloc(megabytes * 1_048_576 - 1_000_000));
+      const checkpointFolder = join(disk.folder, "it");
+      const { worker, log } = await deployed.startWorker({ checkpointFolder, limits: often });
+      await send(deployed);
+      await deployed.committedAll();
+      expect(
+        asText(await deployed.outputs())
+          .flat()
+          .toSorted(),
+      ).toEqual(expected().toSorted());
+      await until("a checkpoint that fails", () =>
+        log.some(({ msg, err }) => msg === "checkpoint failed" && (err as { code: string }).code === "DISK_FULL"),
+      );
+      const counted = /reprise_checkpoint_failures_total\{[^}]*reason="DISK_FULL"[^}]*\} [1-9]/;
+      await until("its count", async () => counted.test(await (await fetch(`${worker.url}/metrics`)).text()));
+
+      rmSync(ballast);
+      const numbers = await Promise.all([0, 1].map(async (partition) => (await deployed.commitRecord(partition)).n));
+      const all = { checkpointFolder, id: deployed.id };
+      await until("checkpoints of all of it", () => numbers.every((n, partition) => checkpointsOf(all, partition).includes(n)));
+      await worker.stop();
+    } finally {
+      await lab.settle();
+      await disk.unmount();
+    }
+  });
 });
 
 describe("a broker that goes away for a while", () => {

@@ -1,7 +1,6 @@
-import { existsSync } from "node:fs";
 import { rm } from "node:fs/promises";
-import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { checkpointsOf } from "./support/checkpoint-files.ts";
 import { failuresOf } from "./support/health.ts";
 import { type Deployed, Lab, openings } from "./support/lab.ts";
 import { asRecords, asText, expectedTotals, payments } from "./support/payments.ts";
@@ -26,9 +25,7 @@ test("a new version begins with the state of the publisher's checkpoints, where 
   await first.send(asRecords(all.slice(0, 8_000)));
   await first.committedAll();
   const numbers = await Promise.all([0, 1, 2, 3].map(async (partition) => (await first.commitRecord(partition)).n));
-  await until("checkpoints of all of it", () =>
-    numbers.every((n, partition) => existsSync(join(first.checkpointFolder, first.id, String(partition), `${n}.json`))),
-  );
+  await until("checkpoints of all of it", () => numbers.every((n, partition) => checkpointsOf(first, partition).includes(n)));
 
   const wish = {
     source: "totals",

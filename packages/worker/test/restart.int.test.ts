@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { localCheckpointStore } from "@reprise/checkpoint";
 import { deltaTopicOf } from "@reprise/engine";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { checkpointsOf, damageCheckpoint } from "./support/checkpoint-files.ts";
 import { failuresOf } from "./support/health.ts";
 import { type Deployed, Lab, openings } from "./support/lab.ts";
 import { asRecords, asText, expectedTotals, payments } from "./support/payments.ts";
@@ -181,7 +182,7 @@ describe("a worker without its local store", () => {
     rmSync(deployed.stateFolder, { recursive: true });
     const older = [0, 1, 2, 3].map((partition) => {
       const [newest, before] = checkpointsOf(deployed, partition) as [number, number];
-      damage(deployed, partition, newest);
+      damageCheckpoint(deployed, partition, newest);
       return before;
     });
     const opened = await live(6_000, 9_000);
@@ -243,7 +244,8 @@ describe("a worker that is told to stop", () => {
     const all = payments(12_000);
     const first = await deployed.startWorker();
     await deployed.send(asRecords(all.slice(0, 6_000)));
-    await until("the first records", async () => (await deployed.committedTotal()) > 100);
+    // Of every task: they are opened one by one.
+    await until("the first records", async () => (await deployed.committed()).every((offset) => offset > 0));
     await first.worker.stop();
     expect(await first.worker.done).toBe("stopped");
     for (const topic of [deployed.output, deltaTopicOf(deployed.id)]) {
@@ -268,35 +270,11 @@ describe("a worker that is told to stop", () => {
   });
 });
 
-/** Commit numbers of a task's checkpoints, newest first. */
-function checkpointsOf(deployed: Deployed, partition: number): number[] {
-  const folder = join(deployed.checkpointFolder, deployed.id, String(partition));
-  try {
-    return readdirSync(folder)
-      .filter((name) => name.endsWith(".json"))
-      .map((name) => Number(name.slice(0, -".json".length)))
-      .sort((a, b) => b - a);
-  } catch {
-    return [];
-  }
-}
-
 /** Where the deltas begin that a task's checkpoints need. */
 async function deltasFrom(deployed: Deployed, partition: number): Promise<number[]> {
   const checkpoints = localCheckpointStore({ folder: deployed.checkpointFolder });
   const kept = await checkpoints.list({ deployment: deployed.id, partition });
   return kept.map(({ meta }) => (JSON.parse(meta) as { deltaFrom: number }).deltaFrom);
-}
-
-/** One bit, in the middle of the rows. */
-function damage(deployed: Deployed, partition: number, n: number): void {
-  const folder = join(deployed.checkpointFolder, deployed.id, String(partition));
-  const rows = readdirSync(folder).find((name) => name.startsWith(`${n}-`) && name.endsWith(".rows"));
-  if (rows === undefined) throw new Error(`checkpoint ${n} has no rows in ${folder}`);
-  const bytes = readFileSync(join(folder, rows));
-  const middle = bytes.length >> 1;
-  bytes[middle] = (bytes[middle] as number) ^ 1;
-  writeFileSync(join(folder, rows), bytes);
 }
 
 /** Records below the committed offsets: the input topics have no other entries. */

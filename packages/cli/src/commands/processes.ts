@@ -5,6 +5,7 @@ import { type StateEngineName, stateEngineNames } from "@reprise/state";
 import { startWorker } from "@reprise/worker";
 import { pino } from "pino";
 import { wholeNumber } from "../arguments.ts";
+import { checkpointsOption } from "./operator-options.ts";
 import { untilToldToStop } from "./until-told-to-stop.ts";
 
 interface ControllerFlags {
@@ -35,25 +36,21 @@ const logLevel = process.env.REPRISE_LOG_LEVEL ?? "info";
 
 /** `reprise controller` and `reprise worker`: one process each, for those who start processes by other means than `reprise dev`. */
 export function addProcessCommands(program: Command): void {
-  program
-    .command("controller")
-    .description("run one controller; it leads when no other one does")
+  checkpointsOption(program.command("controller"), undefined)
+    .description("run one controller; it leads when no other one does, and removes checkpoints of retired deployments from the store")
     .option("--bootstrap <address>", "Kafka", defaultBootstrap)
     .option("--host <address>", "where its HTTP API listens; it has no passwords", "127.0.0.1")
     .option("--port <n>", "0: a free one", wholeNumber(0), 7070)
     .option("--public-url <url>", "what others are told to reach it by")
-    .option("--checkpoints <folder>", "where checkpoints of retired deployments are removed")
     .option("--stability <ms>", "how long a deployment must have kept up to count as caught up", wholeNumber(0))
     .option("--take-over", "lead at once, and fence whoever leads")
     .action(runController);
-  program
-    .command("worker")
+  checkpointsOption(program.command("worker"), ".reprise/checkpoints")
     .description("run one worker of a deployment")
     .requiredOption("--deployment <id>", "as `reprise status` names it")
     .option("--slot <n>", "from 0 to its workers − 1; no two processes may have the same", wholeNumber(0), 0)
     .option("--bootstrap <address>", "Kafka", defaultBootstrap)
     .option("--state <folder>", "local stores", ".reprise/state")
-    .option("--checkpoints <folder>", "checkpoint store", ".reprise/checkpoints")
     .option("--artifacts <folder>", "where artifacts are kept", process.env.REPRISE_ARTIFACTS ?? ".reprise/dev/artifacts")
     .option("--port <n>", "of /healthz, /metrics and /views; 0: a free one", wholeNumber(0), 0)
     .option("--host <address>", "where it listens", "127.0.0.1")

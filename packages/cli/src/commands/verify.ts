@@ -5,7 +5,7 @@ import { collect, oneOf, wholeNumber } from "../arguments.ts";
 import { defaultDevFolder, devFolder } from "../dev/dev-folder.ts";
 import { findBootstrap } from "../find-bootstrap.ts";
 import { AnsweredNo, type Reporter } from "../output/reporter.ts";
-import { artifactsOption } from "./operator-options.ts";
+import { artifactsOption, checkpointsOption } from "./operator-options.ts";
 
 interface VerifyFlags {
   readonly bootstrap?: string;
@@ -17,7 +17,7 @@ interface VerifyFlags {
 
 /** `reprise verify`: whether a deployment's state and outputs are a function of the log. */
 export function addVerifyCommand(program: Command, reporter: Reporter): void {
-  artifactsOption(program.command("verify"))
+  checkpointsOption(artifactsOption(program.command("verify")), devFolder(defaultDevFolder).checkpoints)
     .description("replay a deployment beside itself with other batches, caches and commits, and compare with what it committed")
     .argument("<deployment>")
     .option("--partition <n>", "only this task; may be given several times", collect)
@@ -28,7 +28,6 @@ export function addVerifyCommand(program: Command, reporter: Reporter): void {
       "checkpoint",
     )
     .option("--bootstrap <address>", "Kafka (default: that of `reprise dev` here)")
-    .option("--checkpoints <folder>", "checkpoint store", process.env.REPRISE_CHECKPOINTS ?? devFolder(defaultDevFolder).checkpoints)
     .option("--json", "one line of JSON on standard output, last")
     .action(async (deployment: string, flags: VerifyFlags) => {
       const told = new AbortController();

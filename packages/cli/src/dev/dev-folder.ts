@@ -7,6 +7,7 @@ export interface DevFolder {
   readonly root: string;
   readonly broker: string;
   readonly artifacts: string;
+  /** Elsewhere where REPRISE_CHECKPOINTS says so. */
   readonly checkpoints: string;
   readonly state: string;
   readonly logs: string;
@@ -22,7 +23,7 @@ export function devFolder(root: string): DevFolder {
     root: folder,
     broker: join(folder, "broker"),
     artifacts: join(folder, "artifacts"),
-    checkpoints: join(folder, "checkpoints"),
+    checkpoints: process.env.REPRISE_CHECKPOINTS ?? join(folder, "checkpoints"),
     state: join(folder, "state"),
     logs: join(folder, "logs"),
     controllerFile: join(folder, "controller.json"),

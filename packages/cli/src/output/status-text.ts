@@ -1,6 +1,6 @@
 import type { CutoverStatus, DeploymentStatus, LagObservation, ProcessorStatus, Status } from "@reprise/controller";
 import type { LateRange } from "@reprise/engine";
-import { bar, formatCount, formatDuration, formatRate, table } from "./format.ts";
+import { bar, formatBytes, formatCount, formatDuration, formatRate, table } from "./format.ts";
 
 const barWidth = 20;
 
@@ -13,7 +13,7 @@ export function statusLines(status: Status, options: { readonly all: boolean }):
     lines.push(...table(shown.map((one) => deploymentCells(one, processor))));
     for (const one of shown) {
       if (one.reason !== undefined) lines.push(`    ${one.id}: ${one.reason}`);
-      lines.push(...lateLines(one).map((line) => `    ${one.id}: ${line}`));
+      lines.push(...[...checkpointLines(one, status.atMs), ...lateLines(one)].map((line) => `    ${one.id}: ${line}`));
     }
   }
   if (lines.length === 0) lines.push("Nothing is deployed yet: reprise deploy <file>");
@@ -102,6 +102,22 @@ function lateLines({ workers }: DeploymentStatus): string[] {
     ({ window, how, records, fromMs, toMs }) =>
       `${formatCount(records)} late for window ${window}, ${lateWords[how]}: from ${iso(fromMs)} to ${iso(toMs)}`,
   );
+}
+
+/** What is being made out of checkpoints, and tasks that get no new ones. */
+function checkpointLines({ workers }: DeploymentStatus, atMs: number): string[] {
+  const restoring = workers.flatMap((worker) => worker.restoring ?? []);
+  const failing = workers.flatMap((worker) => worker.checkpointFailures ?? []);
+  return [
+    ...restoring.map(
+      ({ partition, rows, totalRows, bytes, totalBytes }) =>
+        `task ${partition} restores: ${formatCount(rows)} of ${formatCount(totalRows)} rows, ${formatBytes(bytes)} of ${formatBytes(totalBytes)}`,
+    ),
+    ...failing.map(
+      ({ partition, code, message, sinceMs, failures }) =>
+        `task ${partition} has no new checkpoint for ${formatDuration(Math.max(0, atMs - sinceMs))}, ${formatCount(failures)} tries: ${code}: ${message}`,
+    ),
+  ];
 }
 
 function workersText({ desiredWorkers, workers }: DeploymentStatus): string {

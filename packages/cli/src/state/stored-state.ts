@@ -1,4 +1,4 @@
-import { localCheckpointStore } from "@reprise/checkpoint";
+import { openCheckpointStore } from "@reprise/checkpoint";
 import {
   type CompiledProcessor,
   ControlLogTail,
@@ -100,7 +100,7 @@ export class StoredStates {
         spec,
         partition: task,
         publishesFromStart: publishesFromItsStart(this.#control.state, spec),
-        checkpoints: localCheckpointStore({ folder: this.#options.checkpointFolder }),
+        checkpoints: openCheckpointStore(this.#options.checkpointFolder),
         reader: this.#reader,
         offsets: this.#offsets,
         engine: memoryEngine(),

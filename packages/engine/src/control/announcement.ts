@@ -1,3 +1,5 @@
+import type { CheckpointProgress } from "../ports/checkpoint-store.ts";
+
 /** What a worker says of itself on the status topic, key `worker/<deployment>/<slot>`, about once a second. Null value: it left. */
 export interface WorkerAnnouncement {
   readonly format: 1;
@@ -14,8 +16,26 @@ export interface WorkerAnnouncement {
   readonly atMs: number;
   /** Set when a task has stopped for good: the error's code and message, which name the thing. */
   readonly failures: readonly { readonly partition: number; readonly code: string; readonly message: string }[];
+  /** Tasks whose last checkpoint failed; it is tried again, and processing goes on. Absent: none. */
+  readonly checkpointFailures?: readonly CheckpointFailure[];
+  /** Tasks that are being made out of a checkpoint. Absent: none. */
+  readonly restoring?: readonly RestoreProgress[];
   /** What came after its window was over since the worker opened its tasks; absent: nothing, or a worker of a release that did not say. */
   readonly late?: readonly LateRange[];
+}
+
+/** Since when a task has no new checkpoint, and why. */
+export interface CheckpointFailure {
+  readonly partition: number;
+  readonly code: string;
+  readonly message: string;
+  /** The first one in a row, epoch ms. */
+  readonly sinceMs: number;
+  readonly failures: number;
+}
+
+export interface RestoreProgress extends CheckpointProgress {
+  readonly partition: number;
 }
 
 /** Contributions that came after their window was over, by window: what there is to replay. */

@@ -1,10 +1,9 @@
 import { RepriseError } from "@reprise/schema";
 import { type CommitRecord, decodeCommitRecord } from "../commit/commit-record.ts";
-import { readDeltas } from "../commit/read-deltas.ts";
 import { publishesFromItsStart } from "../control/control-state.ts";
 import { deltaTopicOf, groupOf } from "../control/names.ts";
 import { failpoint } from "../internal/failpoint.ts";
-import { type Interrupted, notInterrupted, Stopped } from "../internal/stopped.ts";
+import { type Interrupted, notInterrupted } from "../internal/stopped.ts";
 import type { CheckpointManifest } from "../ports/checkpoint-store.ts";
 import type { StateStore } from "../ports/state-store.ts";
 import type { CommittedOffset } from "../ports/transactional-writer.ts";
@@ -12,6 +11,7 @@ import { decodeRows } from "../state/row-buffer.ts";
 import { metaRowKey } from "../state/row-key.ts";
 import { scanDigest } from "../state/scan-digest.ts";
 import { decodeMeta, encodeMeta, newTaskMeta, type TaskMeta } from "../task/task-meta.ts";
+import { deltaChain } from "./delta-chain.ts";
 import { earliestPositions } from "./earliest-positions.ts";
 import { type OpeningCase, openingCaseOf } from "./opening-cases.ts";
 import { openMigrated } from "./open-migrated.ts";
@@ -274,31 +274,13 @@ async function followDeltas(...args: Parameters<typeof applyDeltas>): Promise<Op
 }
 
 /** Step 6: deltas n + 1, n + 2, …, only whole and only where 'digest before' is ours, until N. */
-async function applyDeltas(
-  { options, partition, interrupted }: Opening,
-  base: Base,
-  record: CommitRecord,
-  end: number,
-): Promise<Opened | Discarded> {
+async function applyDeltas({ options, interrupted }: Opening, base: Base, record: CommitRecord, end: number): Promise<Opened | Discarded> {
   let { meta } = base;
   const first = meta.n;
-  const delta = { topic: deltaTopicOf(options.spec.id), partition };
-  if (meta.n < record.n) {
-    const from = Math.max(meta.deltaFrom, await options.offsets.earliest(delta));
-    // The end of the partition is no reason to stop: only when all that was there after step 4 was read is N missing.
-    for await (const whole of readDeltas(options.systemReader, delta, from, end, interrupted, options.clock)) {
-      if (whole.n <= meta.n) continue;
-      if (whole.n !== meta.n + 1) return { discarded: `delta ${meta.n + 1} is missing, ${whole.n} follows` };
-      if (whole.before !== meta.digest) return { discarded: `delta ${whole.n} follows the digest ${whole.before}, ours is ${meta.digest}` };
-      meta = whole.meta;
-      await base.store.write([...decodeRows(whole.rows), { key: metaRowKey, value: encodeMeta(meta) }]);
-      failpoint("delta-applied");
-      if (meta.n === record.n) break;
-      // Others run meanwhile: a store that answers at once must not keep them from it.
-      await options.clock.nextTurn();
-      if (interrupted()) throw new Stopped();
-    }
-    if (meta.n < record.n) return { discarded: `delta ${meta.n + 1} is missing` };
+  for await (const delta of deltaChain(options, meta, record.n, end, interrupted)) {
+    meta = delta.meta;
+    await base.store.write([...decodeRows(delta.rows), { key: metaRowKey, value: encodeMeta(meta) }]);
+    failpoint("delta-applied");
   }
   if (meta.digest !== record.digest)
     return { discarded: `at commit ${record.n} its digest is ${meta.digest}, the commit record's ${record.digest}` };

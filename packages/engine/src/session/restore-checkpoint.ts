@@ -1,7 +1,7 @@
 import { RepriseError } from "@reprise/schema";
 import { failpoint } from "../internal/failpoint.ts";
 import { type Interrupted, Stopped } from "../internal/stopped.ts";
-import type { CheckpointManifest } from "../ports/checkpoint-store.ts";
+import type { CheckpointManifest, CheckpointProgress } from "../ports/checkpoint-store.ts";
 import type { RowWrite, StateStore, StoredRow } from "../ports/state-store.ts";
 import { RowDigest } from "../state/row-digest.ts";
 import { metaRowKey } from "../state/row-key.ts";
@@ -19,20 +19,25 @@ export interface Conversion {
   meta(digest: string): TaskMeta;
 }
 
+/** What restoring needs of a session's options. */
+export interface RestoreOptions extends Pick<SessionOptions, "stateEngine" | "stateFolder" | "clock"> {
+  readonly checkpoints: Pick<SessionOptions["checkpoints"], "read">;
+  readonly observer?: Pick<SessionOptions["observer"], "restoring">;
+}
+
 /** Where a task's local store is. */
 export const folderOf = (options: Pick<SessionOptions, "stateFolder">, partition: number): string => `${options.stateFolder}/${partition}`;
-
-/** Where a checkpoint comes from, and where the store that is made of it goes. */
-export interface Restoring extends Pick<SessionOptions, "stateEngine" | "stateFolder" | "clock"> {
-  readonly checkpoints: Pick<SessionOptions["checkpoints"], "read">;
-}
 
 /** Rows per write into the local store. */
 const batchRows = 10_000;
 
-/** Makes a task's local store out of a checkpoint that proves itself, as it is or converted. Throws `Stopped` when `interrupted` says so on the way. */
+/**
+ * Makes a task's local store, `<stateFolder>/<partition>`, out of a checkpoint that proves itself, as it is or converted. What was there is destroyed.
+ * The store is open; the caller closes it.
+ * @throws RepriseError of the ports; `Stopped` when `interrupted` says so on the way
+ */
 export async function restoreCheckpoint(
-  options: Restoring,
+  options: RestoreOptions,
   partition: number,
   manifest: CheckpointManifest,
   interrupted: Interrupted,
@@ -50,7 +55,8 @@ export async function restoreCheckpoint(
       await options.clock.nextTurn();
       if (interrupted()) throw new Stopped();
     };
-    const { read, written } = await copyRows(store, options.checkpoints.read(manifest), partition, pause, conversion);
+    const onProgress = (progress: CheckpointProgress): void => options.observer?.restoring?.(partition, progress);
+    const { read, written } = await copyRows(store, options.checkpoints.read(manifest, { onProgress }), partition, pause, conversion);
     failpoint("rows-restored");
     if (read !== meta.digest) {
       await store.close();

@@ -29,6 +29,10 @@ export interface RunningTask {
   checkpointing: Promise<void> | undefined;
   /** While it goes live. */
   base: Base | undefined;
+  /** Ends it. */
+  giveUpCheckpoint?: AbortController;
+  /** There is none to build on: the next one is a whole copy. */
+  wholeCheckpoint?: boolean;
   /** Its store is being closed: a checkpoint that is under way fails, and nobody needs to know. */
   closing: boolean;
   /** What was found wrong with its store, which is then dropped. */

@@ -1,7 +1,7 @@
 import type { CompiledProcessor } from "../definition/compiled-processor.ts";
 import type { DeploymentSpec } from "../control/control-event.ts";
 import type { ControlLogTail } from "../control/control-log-tail.ts";
-import type { CheckpointStore } from "../ports/checkpoint-store.ts";
+import type { CheckpointProgress, CheckpointStore } from "../ports/checkpoint-store.ts";
 import type { Clock } from "../ports/clock.ts";
 import { defaultMaxHeldRecords } from "../order/time-order.ts";
 import type { LogReader } from "../ports/log-reader.ts";
@@ -9,6 +9,7 @@ import type { StateStoreEngine } from "../ports/state-store.ts";
 import type { TopicOffsets } from "../ports/topic-offsets.ts";
 import type { GroupOffsets, Membership, TransactionalWriter } from "../ports/transactional-writer.ts";
 import type { TaskHooks } from "../task/task-hooks.ts";
+import type { CheckpointSize } from "./checkpointer.ts";
 import type { ScrubLimits, ScrubObserver } from "./scrubber.ts";
 
 /** Why a local store was dropped. `digest`: its rows are not those that it says it has. */
@@ -113,7 +114,8 @@ export interface SessionObserver extends ScrubObserver {
   /** Records written to an output topic in a commit that is decided. */
   published(topic: string, records: number): void;
   stepped(partition: number, records: number, durationMs: number): void;
-  checkpointed(partition: number, n: number, durationMs: number): void;
+  checkpointed(partition: number, n: number, durationMs: number, size?: CheckpointSize): void;
+  /** It is tried again. */
   checkpointFailed(partition: number, error: unknown): void;
   /** Deltas below this offset were deleted. */
   deltasTruncated(partition: number, below: number): void;
@@ -121,4 +123,6 @@ export interface SessionObserver extends ScrubObserver {
   deltasKept(partition: number, reason: unknown): void;
   /** A local store can't be used, and is removed; its task is restored. */
   storeDropped(partition: number, dropped: DroppedStore): void;
+  /** How far the copying of a checkpoint into the local store is; `taskOpened` follows. */
+  restoring?(partition: number, progress: CheckpointProgress): void;
 }

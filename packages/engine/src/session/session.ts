@@ -7,7 +7,7 @@ import type { PreparedCommit } from "../task/task.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { PartitionEnd } from "../ports/log-reader.ts";
 import type { TransactionOutcome } from "../ports/transactional-writer.ts";
-import { writeCheckpoint } from "./checkpointer.ts";
+import { shipCheckpoint, writeCheckpoint } from "./checkpointer.ts";
 import { Committer, type TaskCommit } from "./committer.ts";
 import { FollowPoller } from "./follow-poller.ts";
 import { Openings } from "./openings.ts";
@@ -43,6 +43,8 @@ const openingsAtOnce = 4;
 /** Between two tries to write a base, while the checkpoint store is away. */
 const firstBasePauseMs = 500;
 const longestBasePauseMs = 30_000;
+/** After a checkpoint that failed: the store may be away for a while, and nothing is lost by it. */
+const checkpointRetryMs = 5_000;
 /** More than a broker's hiccup: give up, and let a new session try. */
 const maxFailuresInRow = 5;
 /** A topic's metadata may be late; a record that is too large stays so. */
@@ -690,6 +692,7 @@ export class Session {
   private async beginCheckpoint(running: RunningTask): Promise<void> {
     const { task } = running;
     const { meta } = task;
+    const { limits, observer } = this.options;
     running.lastCheckpointMs = this.clock.elapsedMs();
     // Nothing of n + 1 is produced yet, so its delta will be at or beyond this offset; unless the task is another's already, whose n + 1 lies below it.
     // A commit of ours that comes after says that it was not: until then the offset before counts.
@@ -698,18 +701,25 @@ export class Session {
     const proven = deltaEnd !== undefined && deltaEnd.n < meta.n;
     if (deltaEnd === undefined || proven) running.deltaEnd = { n: meta.n, offset: end };
     task.meta = proven ? { ...meta, deltaFrom: deltaEnd.offset } : meta;
-    await this.flush(running);
+    if (running.wholeCheckpoint === true) await this.flush(running);
     failpoint("checkpoint-flushed");
     const started = this.clock.elapsedMs();
-    running.checkpointing = writeCheckpoint(this.options.checkpoints, running.store, task.meta, this.options.limits.keptCheckpoints)
-      .then(() => {
-        this.options.observer.checkpointed(task.partition, meta.n, this.clock.elapsedMs() - started);
+    running.checkpointing = shipCheckpoint(this.options, running, end)
+      .then((size) => {
+        // Nothing to build on: a whole copy, as soon as the store can be brought up to it.
+        running.wholeCheckpoint = size === "whole";
+        if (size === "whole") {
+          running.lastCheckpointMs = Number.NEGATIVE_INFINITY;
+          return undefined;
+        }
+        observer.checkpointed(task.partition, meta.n, this.clock.elapsedMs() - started, size);
         return this.truncateDeltas(running);
       })
       .catch((error: unknown) => {
         if (running.closing) return;
-        this.options.observer.checkpointFailed(task.partition, error);
-        if (diskIsFull(error)) this.failed ??= error;
+        running.lastCheckpointMs = this.clock.elapsedMs() - Math.max(0, limits.checkpointIntervalMs - checkpointRetryMs);
+        observer.checkpointFailed(task.partition, error);
+        if (RepriseError.is(error) && error.code === "STATE_CORRUPT") this.failed ??= error;
       })
       .finally(() => {
         running.checkpointing = undefined;

@@ -80,6 +80,7 @@ export async function startTask(options: SessionOptions, wish: OpeningWish, inte
 /** Closes what a started task has open. A checkpoint of it that is under way is given up with its scan. */
 export async function closeTask(running: RunningTask): Promise<void> {
   running.closing = true;
+  running.giveUpCheckpoint?.abort();
   await running.store.close();
   await running.reader.close();
   await running.checkpointing;

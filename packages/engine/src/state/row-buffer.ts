@@ -46,6 +46,15 @@ export class RowBuffer {
     return start;
   }
 
+  /** The same with a key as it is stored, which is what `beginRow` writes. */
+  beginStored(rowKey: Uint8Array): number {
+    const start = this.length;
+    this.reserve(4 + rowKey.length);
+    this.bytes.set(rowKey, this.bytes.writeUInt32BE(rowKey.length, start));
+    this.length = start + 4 + rowKey.length;
+    return start;
+  }
+
   endRow(value: Uint8Array | null): void {
     this.reserve(4 + (value?.length ?? 0));
     this.length = this.bytes.writeUInt32BE(value === null ? deleted : value.length, this.length);

@@ -1,7 +1,6 @@
 import type { StoredRow } from "../ports/state-store.ts";
 import { addDigest, digestToHex, hash128, hashResult } from "./digest.ts";
 import { RowBuffer } from "./row-buffer.ts";
-import { parseRowKey } from "./row-key.ts";
 
 /** The digest over stored rows, as a task computes it from what it changes. */
 export class RowDigest {
@@ -16,9 +15,8 @@ export class RowDigest {
 
   add(row: StoredRow): void {
     const { scratch } = this;
-    const { slot, key, subkey } = parseRowKey(row.key);
     scratch.clear();
-    const at = scratch.beginRow(slot, key, subkey.length === 0 ? undefined : subkey);
+    const at = scratch.beginStored(row.key);
     scratch.endRow(row.value);
     hash128(scratch.bytes, at, scratch.length, this.seed);
     addDigest(this.sum, hashResult);

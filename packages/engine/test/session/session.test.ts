@@ -232,6 +232,7 @@ describe("a session", () => {
       meta: "{}",
       rows: 0,
       bytes: 0,
+      writtenBytes: 0,
       sha256: "",
       createdAtMs: 0,
     } as const;

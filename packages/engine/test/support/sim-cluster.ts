@@ -9,6 +9,7 @@ import type {
   PartitionEnd,
   RecordColumns,
   RecordHeader,
+  RowWrite,
   StoredRow,
   TopicOffsets,
   TopicPartition,
@@ -464,9 +465,44 @@ export class SimCheckpoints implements CheckpointStore {
       if (this.process?.alive === false) await never();
       copied.push(...chunk);
     }
-    const manifest: CheckpointManifest = { format: 1, ...task, n, meta, rows: copied.length, bytes: 0, sha256: "", createdAtMs: 0 };
+    const manifest: CheckpointManifest = {
+      format: 1,
+      ...task,
+      n,
+      meta,
+      rows: copied.length,
+      bytes: 0,
+      writtenBytes: 0,
+      sha256: "",
+      createdAtMs: 0,
+    };
     this.all.set(nameOf(manifest), { manifest, rows: copied });
     return manifest;
+  }
+
+  async extend(
+    onto: CheckpointManifest,
+    n: number,
+    meta: string,
+    changes: AsyncIterable<readonly RowWrite[]>,
+  ): Promise<CheckpointManifest> {
+    const base = this.all.get(nameOf(onto));
+    if (base === undefined) throw new RepriseError("CHECKPOINT_CORRUPT", "what it builds on is missing");
+    const rows = new Map(base.rows.map((row) => [Buffer.from(row.key).toString("latin1"), row]));
+    for await (const chunk of changes) {
+      await soon();
+      if (this.process?.alive === false) await never();
+      for (const { key, value } of chunk) {
+        const name = Buffer.from(key).toString("latin1");
+        if (value === null) rows.delete(name);
+        else rows.set(name, { key: Buffer.from(key), value: Buffer.from(value) });
+      }
+    }
+    const sorted = [...rows.keys()].sort().map((name) => rows.get(name) as StoredRow);
+    const whole = (async function* () {
+      yield sorted;
+    })();
+    return await this.write({ deployment: onto.deployment, partition: onto.partition }, n, meta, whole);
   }
 
   async list({ deployment, partition }: { deployment: string; partition: number }): Promise<CheckpointManifest[]> {

@@ -109,7 +109,7 @@ export const errorTable = {
   CHECKPOINT_FAILED: entry(
     true,
     "A checkpoint could not be read or written for a reason outside of it.",
-    "See the cause: permissions, open files, a read-only disk.",
+    "See the cause: permissions, a read-only disk; a bucket, credentials or an address that is wrong. It is tried again.",
   ),
   STATE_INCOMPATIBLE: entry(
     false,
