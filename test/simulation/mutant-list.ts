@@ -59,10 +59,22 @@ export const mutants: readonly Mutant[] = [
         file: session,
         find: "for (const { task } of commits) await this.reopen(task.partition);",
         replace: `for (const { task } of commits) {
+          this.stale.set(task.partition, (task.state as unknown as { entries: unknown }).entries);
           await this.reopen(task.partition);
-          const anew = this.tasks.get(task.partition)?.task.state as unknown as { entries: unknown } | undefined;
-          if (anew !== undefined) anew.entries = (task.state as unknown as { entries: unknown }).entries;
         }`,
+      },
+      {
+        file: session,
+        find: "this.tasks.set(task.partition, running);",
+        replace: `this.tasks.set(task.partition, running);
+      const stale = this.stale.get(task.partition);
+      if (stale !== undefined) (task.state as unknown as { entries: unknown }).entries = stale;
+      this.stale.delete(task.partition);`,
+      },
+      {
+        file: session,
+        find: "  private stopping = false;",
+        replace: "  private stopping = false;\n  private readonly stale = new Map<number, unknown>();",
       },
     ],
   },
