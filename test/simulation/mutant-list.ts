@@ -12,7 +12,8 @@ export interface Mutant {
 }
 
 const session = "packages/engine/src/session/session.ts";
-const openTask = "packages/engine/src/session/open-task.ts";
+const deltaChain = "packages/engine/src/session/delta-chain.ts";
+const readDeltas = "packages/engine/src/commit/read-deltas.ts";
 const publication = "packages/engine/src/session/publication.ts";
 const committer = "packages/engine/src/session/committer.ts";
 const checkpointer = "packages/engine/src/session/checkpointer.ts";
@@ -42,8 +43,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: "gap skipped",
     changes: [
-      { file: openTask, find: "if (whole.n !== meta.n + 1) return", replace: "if (whole.n < meta.n + 1) return" },
-      { file: openTask, find: "if (whole.before !== meta.digest)", replace: "if (whole.before === undefined)" },
+      { file: deltaChain, find: "if (whole.n !== n + 1) throw", replace: "if (whole.n < n + 1) throw" },
+      { file: deltaChain, find: "if (whole.before !== digest) throw", replace: "if (whole.before === undefined) throw" },
     ],
   },
   {
@@ -121,14 +122,11 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: "checkpoint without its position",
-    changes: [
-      {
-        file: checkpointer,
-        find: 'encodeMeta(meta).toString("utf8")',
-        replace:
-          'encodeMeta({ ...meta, position: Object.fromEntries(Object.keys(meta.position).map((topic) => [topic, 0])) }).toString("utf8")',
-      },
-    ],
+    changes: ["task", "newest"].map((onto) => ({
+      file: checkpointer,
+      find: `${onto}, meta.n, encodeMeta(meta).toString("utf8")`,
+      replace: `${onto}, meta.n, encodeMeta({ ...meta, position: Object.fromEntries(Object.keys(meta.position).map((topic) => [topic, 0])) }).toString("utf8")`,
+    })),
   },
   {
     name: "no producer replacement",
@@ -172,9 +170,9 @@ export const mutants: readonly Mutant[] = [
     name: "opener that stops at the end of the delta partition",
     changes: [
       {
-        file: openTask,
-        find: "if (position >= end) return { discarded: `delta ${meta.n + 1} is missing` };",
-        replace: "if (position >= from) return { discarded: `delta ${meta.n + 1} is missing` };",
+        file: readDeltas,
+        find: "if (position >= end) return;",
+        replace: "if (position >= from) return;",
       },
     ],
   },
