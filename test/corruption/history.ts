@@ -25,6 +25,7 @@ import {
   systemClock,
   Task,
   type TaskMeta,
+  type TopicPartition,
 } from "@reprise/engine";
 import { definitionOf, key, processor, state, timer, topic, windows } from "@reprise/processor";
 import { json, s } from "@reprise/schema";
@@ -149,7 +150,11 @@ export class History {
       groupOffsets: {
         committed: async () => [{ topic: "payments", partition: 0, offset: last.position["payments"] as number, metadata }],
       },
-      offsets: { earliest: async () => 0, highWatermark: async () => end },
+      offsets: {
+        earliest: async () => 0,
+        highWatermark: async ({ topic }: TopicPartition) => (topic === deltaTopic ? end : this.payments.length),
+        describe: async () => ({ topicId: "", partitions: 1 }),
+      },
       systemReader: new MemoryLogReader(this.deltas, 3),
       clock: systemClock,
       control,

@@ -2,25 +2,15 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { mutants } from "./mutant-list.ts";
+import { testSeeds } from "./seeds.ts";
 import { shrink } from "./shrink.ts";
 import { story, type StoryResult } from "./story.ts";
 import { Violation } from "./violation.ts";
 
-const seeds = 2000;
-const atOnce = 100;
 const root = join(import.meta.dirname, "..", "..");
 
 describe("sessions, controllers and workers on a simulated Kafka, under faults at every await", () => {
-  test.each(Array.from({ length: seeds / atOnce }, (_, i) => i * atOnce + 1))(
-    "seeds from %i on: outputs, states and offsets are those of an undisturbed run, and nothing hangs",
-    async (from) => {
-      for (let seed = from; seed < from + atOnce; seed++) {
-        const { violation } = await story({ seed });
-        if (violation !== undefined) throw new Error(`${violation.message}\nnpm run simulate -- --seed ${seed}`, { cause: violation });
-      }
-    },
-    600_000,
-  );
+  testSeeds(1, 1001);
 
   test("a run is a function of its seed", async () => {
     for (const seed of [3, 5, 8]) expect(await story({ seed })).toEqual(await story({ seed }));
