@@ -38,7 +38,6 @@ export async function writeCheckpoint(
   const task = { deployment: meta.deployment, partition: meta.partition };
   const rows = provenRows(store.scan({ from: rowsBegin }), meta, interrupted);
   const written = await checkpoints.write(task, meta.n, encodeMeta(meta).toString("utf8"), rows, options);
-  failpoint("checkpoint-written");
   await removeOlder(checkpoints, task, kept);
   return { kind: "whole", bytes: written.writtenBytes };
 }
@@ -116,7 +115,6 @@ export async function extendCheckpoint(
   try {
     const changes = changesBetween(options, from, meta, end, budgetBytes, interrupted);
     const written = await checkpoints.extend(newest, meta.n, encodeMeta(meta).toString("utf8"), changes, writeOptions);
-    failpoint("checkpoint-written");
     await removeOlder(checkpoints, task, limits.keptCheckpoints);
     return { kind: "changes", bytes: written.writtenBytes };
   } catch (error) {
@@ -160,6 +158,7 @@ async function* changesBetween(
 }
 
 async function removeOlder(checkpoints: CheckpointStore, task: { deployment: string; partition: number }, kept: number): Promise<void> {
+  failpoint("checkpoint-written");
   const all = await checkpoints.list(task);
   for (const old of all.slice(Math.max(1, kept))) await checkpoints.remove(old);
   failpoint("checkpoints-pruned");
